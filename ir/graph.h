@@ -1,0 +1,360 @@
+/* Graph: what a network means. SSA values of static tensor type, one operator
+ * each, one result each, in topological order.
+ *
+ * Layout is a property of how a value lies in memory, never of what an operator
+ * means: shapes stay in the language's order (N, C, H, W) through all passes, so
+ * graph_eval.c is the definition before and after each of them.
+ *
+ * Example of the text form (graph_print.c, graph_parse.c):
+ *
+ *   graph "tiny" {
+ *     %image = input name="image" : f32[1,3,8,8]
+ *     %conv1.weight = weight name="conv1.weight" : f32[4,3,3,3]
+ *     %1 = conv2d %image, %conv1.weight stride=[2,2] pad=[1,1,1,1] : f32[1,4,4,4] label "conv1" // tiny.vt:5
+ *     %2 = relu %1 : f32[1,4,4,4]
+ *     output "logits" %2
+ *   }
+ */
+#ifndef VTC_IR_GRAPH_H
+#define VTC_IR_GRAPH_H
+
+#include "support/arena.h"
+#include "support/diag.h"
+#include "support/text.h"
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* ---- tables ------------------------------------------------------------ */
+
+typedef enum DType {
+#define DTYPE(name, ...) DT_##name,
+#include "ir/dtypes.def"
+    DTYPE_COUNT
+} DType;
+
+typedef enum Mode {
+#define MODE(name, ...) MODE_##name,
+#include "ir/modes.def"
+    MODE_COUNT
+} Mode;
+
+typedef enum AttrId {
+#define ATTR(name, ...) ATTR_##name,
+#include "ir/attrs.def"
+    ATTR_COUNT
+} AttrId;
+
+enum {
+    MAX_RANK = 8,
+    MAX_INTS = 2 * MAX_RANK /* pad of a MAX_RANK tensor */
+};
+
+typedef struct Ints {
+    int n;
+    int64_t at[MAX_INTS];
+} Ints;
+
+typedef int64_t AttrKind_int;
+typedef Ints AttrKind_ints;
+typedef double AttrKind_real;
+typedef bool AttrKind_bool;
+typedef Mode AttrKind_mode;
+typedef DType AttrKind_dtype;
+typedef const char *AttrKind_name;
+
+/* Every attribute by name: v->attr.stride.at[0]. */
+typedef struct Attrs {
+#define ATTR(name, kind, ...) AttrKind_##kind name;
+#include "ir/attrs.def"
+} Attrs;
+
+enum AttrKind {
+    KIND_int,
+    KIND_ints,
+    KIND_real,
+    KIND_bool,
+    KIND_mode,
+    KIND_dtype,
+    KIND_name
+};
+
+typedef struct AttrInfo {
+    const char *name, *doc;
+    enum AttrKind kind;
+    size_t offset; /* in Attrs */
+} AttrInfo;
+extern const AttrInfo attr_info[ATTR_COUNT];
+
+typedef enum Op {
+#define OP(name, ...) OP_##name,
+#include "ir/ops.def"
+    OP_COUNT
+} Op;
+
+typedef enum OpClass {
+    CLASS_source,
+    CLASS_conv,
+    CLASS_product,
+    CLASS_attention,
+    CLASS_pool,
+    CLASS_norm,
+    CLASS_unary,
+    CLASS_binary,
+    CLASS_compare,
+    CLASS_select,
+    CLASS_reduce,
+    CLASS_softmax,
+    CLASS_view,
+    CLASS_move
+} OpClass;
+
+typedef struct OpInfo {
+    const char *name, *doc;
+    OpClass class;
+    int min_args, max_args;
+    uint64_t attrs; /* bit 1 << ATTR_x */
+} OpInfo;
+extern const OpInfo op_info[OP_COUNT];
+bool op_has(Op op, AttrId attr);
+bool op_is_elementwise(Op op); /* unary, binary, compare, select */
+/* -1 when there is none of that name. */
+int op_find(const char *name);
+int mode_find(const char *name);
+int dtype_find(const char *name);
+
+typedef struct DTypeInfo {
+    const char *name, *c_type, *safetensors;
+    int bytes;
+    bool is_real, is_integer, is_boolean;
+} DTypeInfo;
+extern const DTypeInfo dtype_info[DTYPE_COUNT];
+extern const char *const mode_name[MODE_COUNT];
+
+/* ---- types and tensors ------------------------------------------------- */
+
+typedef struct Shape {
+    int rank;
+    int64_t dim[MAX_RANK];
+} Shape;
+
+typedef struct Type {
+    DType dtype;
+    Shape shape;
+} Type;
+
+/* Elements are at most INT32_MAX in a value (checked by inference). */
+int64_t shape_count(const Shape *shape);
+bool shape_equal(const Shape *a, const Shape *b);
+Shape shape_of(int rank, const int64_t *dims);
+void text_shape(Text *text, const Shape *shape); /* [1,3,224,224] */
+void text_type(Text *text, const Type *type);    /* f32[1,3,224,224] */
+int64_t type_bytes(const Type *type);
+
+/* Row-major elements of a type. `data` may be a read-only mapping. */
+typedef struct Tensor {
+    Type type;
+    void *data;
+} Tensor;
+Tensor *tensor_new(Arena *arena, Type type); /* zeroed */
+double tensor_get(const Tensor *tensor, int64_t index);
+void tensor_set(Tensor *tensor, int64_t index, double value);
+
+/* ---- layout and place -------------------------------------------------- */
+
+/* How a value lies in memory. Set by the passes `layout` and `pack_weights`. */
+typedef enum LayoutKind {
+    LAYOUT_rows,  /* dense, dimensions from outermost to innermost in `order` */
+    LAYOUT_panels /* weights [O, I.., ] as [group][O/panel][K][panel], see pack.h */
+} LayoutKind;
+
+typedef struct Layout {
+    LayoutKind kind;
+    signed char order[MAX_RANK]; /* rows: order[0] is the outermost dimension */
+    int panel;                   /* panels: outputs in one panel */
+    bool pad_pixel; /* one more innermost row of zeros follows the last element:
+                       what convolution reads where its window leaves the map */
+} Layout;
+
+/* Where a value lies: set by `plan_memory`. */
+typedef enum Home {
+    HOME_none,      /* not placed: fused away inside a group */
+    HOME_workspace,
+    HOME_weights,
+    HOME_input,
+    HOME_output
+} Home;
+
+typedef struct Place {
+    Home home;
+    int port;       /* input, output: index */
+    int64_t offset; /* bytes from the home's start to element 0 */
+    int64_t stride[MAX_RANK]; /* elements, per logical dimension */
+    int64_t bytes;  /* of the storage this value owns (0 for a view) */
+} Place;
+
+/* ---- values and graphs ------------------------------------------------- */
+
+/* One module call in the chain that led to a value. */
+typedef struct CallSite {
+    const char *module;
+    Span span;
+    const struct CallSite *outer; /* NULL at model level */
+} CallSite;
+
+typedef struct Value Value;
+struct Value {
+    Op op;
+    int id;           /* unique in its graph, never reused */
+    const char *name; /* printed as %name; unique; NULL: %id */
+    Type type;
+    int nargs;
+    Value **args;
+    Attrs attr;
+    const char *label; /* label path in the language, e.g. "layer1.0.conv1" */
+    int stage;         /* index into graph->stages, -1 none */
+    Span span;
+    const CallSite *site;
+    Tensor *data; /* weight, constant: elements once bound; else NULL */
+
+    int group;     /* index into graph->groups, -1: no step of its own */
+    Layout layout;
+    Place place;
+
+    int uses;      /* filled by graph_count_uses; outputs count as a use */
+    int mark;      /* scratch of one pass */
+    Value *view;   /* scratch of plan_memory and lowering: root of a view */
+    Value *prev, *next;
+};
+
+/* A set of operators under one loop over output tiles. `members` are in
+ * topological order; only the last one's result leaves the group. */
+typedef struct Group {
+    Value *anchor; /* the contraction, pooling, softmax, or the first member */
+    VEC(Value *) members;
+} Group;
+
+typedef struct Output {
+    const char *name;
+    Value *value;
+    const char *labels_path; /* as resolved; NULL none */
+    VEC(const char *) labels; /* class names */
+} Output;
+
+/* What `preprocess` declares for one input; numbers as in the language. */
+typedef struct Preprocess {
+    Value *input;
+    int resize_short;          /* shorter side, or 0 */
+    int resize_h, resize_w;    /* exact, or 0 */
+    Mode filter;               /* MODE_bilinear or MODE_nearest */
+    int crop_h, crop_w;        /* centre crop, or 0 */
+    enum { ORDER_rgb, ORDER_bgr, ORDER_gray } order;
+    double mean[4], std[4];    /* after scaling to 0..1 */
+    Span span;
+} Preprocess;
+
+/* Choices of the command line that passes read (target data is separate). */
+typedef struct Options {
+    bool plain;      /* no algorithm that changes rounding */
+    bool small;      /* none that enlarges weights */
+    int max_threads; /* scratch is planned for so many */
+} Options;
+
+typedef struct Graph {
+    Arena *arena;
+    const char *name;
+    Value *first, *last;
+    int next_id;
+    VEC(Output) outputs;
+    VEC(Preprocess) preprocess;
+    VEC(const char *) stages;
+    VEC(Group) groups;
+    Options options;
+
+    /* set by plan_memory, bytes */
+    int64_t workspace_bytes, live_bytes, scratch_offset, scratch_bytes_per_thread;
+} Graph;
+
+#define FOR_VALUES(v, graph) for (Value *v = (graph)->first; v; v = v->next)
+
+Graph *graph_new(Arena *arena, const char *name);
+
+/* A value before `at` (NULL: at the end). `proto` carries op, attr, label,
+ * stage, span, site, name; type is inferred. On a type error: NULL, and *why
+ * says the rule and the shapes. `why` may be NULL for our own rewrites, where
+ * an error is a bug. */
+Value *graph_insert(Graph *graph, Value *at, const Value *proto, int nargs,
+                    Value *const *args, Text *why);
+/* For passes: new value before `at`, placed (span, stage, label, site) like
+ * `like`; attributes are set to defaults, then *attrs copied if not NULL. */
+Value *graph_add(Graph *graph, Value *at, const Value *like, Op op,
+                 const Attrs *attrs, int nargs, Value *const *args);
+Value *graph_constant(Graph *graph, Value *at, const Value *like, Tensor *data);
+/* input or weight of a given type. */
+Value *graph_source(Graph *graph, Op op, const char *name, Type type, Span span);
+/* A free %name near `wish` (wish, wish.1, ...). */
+const char *graph_fresh_name(Graph *graph, const char *wish);
+
+/* The only two ways to change a use: */
+void value_set_arg(Value *value, int index, Value *arg);
+void graph_replace(Graph *graph, Value *old, Value *by); /* all uses and outputs */
+
+void graph_remove(Graph *graph, Value *value); /* must have no uses */
+void graph_move_before(Graph *graph, Value *value, Value *at);
+void graph_count_uses(Graph *graph);
+bool graph_is_output(const Graph *graph, const Value *value);
+/* Seeds that shuffle into another valid topological order (debug builds). */
+void graph_shuffle(Graph *graph, uint64_t seed);
+/* Deep copy into an arena; tensors' data are shared. *map (may be NULL) gets
+ * the copy of each value by old id. */
+Graph *graph_copy(Arena *arena, const Graph *graph, Value ***map);
+Attrs attrs_default(void);
+Layout layout_rows(int rank); /* dimensions in logical order */
+
+/* ---- infer, verify, text ----------------------------------------------- */
+
+/* graph_infer.c: type of op(args) or false with *why = rule and values. */
+bool infer_type(Op op, const Attrs *attr, int nargs, Value *const *args,
+                Type *type, Text *why);
+/* graph_macs.c: multiply-accumulates of one value, before lowering: products
+ * of conv, linear, matmul, attention; norms, bias, softmax, adds are not. */
+int64_t value_macs(const Value *value);
+int64_t graph_macs(const Graph *graph);
+
+/* graph_verify.c: everything found goes to *errors, one line each. */
+bool graph_verify(const Graph *graph, Text *errors);
+
+typedef struct PrintStyle {
+    bool locations; /* "// file:line" after each value */
+    bool layouts;   /* layout, group and place when they are set */
+} PrintStyle;
+void graph_print(const Graph *graph, PrintStyle style, Text *out);
+void value_print(const Value *value, PrintStyle style, Text *out); /* one line */
+/* NULL and errors in diag when the text is not a graph. */
+Graph *graph_parse(Arena *arena, const Source *source, Diag *diag);
+
+/* ---- evaluation: the meaning ------------------------------------------- */
+
+/* graph_eval.c. Inputs in the order of input values. `visit` (may be NULL) sees
+ * every value once computed (valid during the call only, unless keep is set).
+ * EVAL_exact: all arithmetic in double, results kept in double, the last word.
+ * EVAL_quick: f32 storage, large products through OpenBLAS. */
+typedef enum EvalMode { EVAL_exact, EVAL_quick } EvalMode;
+
+/* Elements of one evaluated value, row-major in the logical shape. */
+typedef struct Result {
+    Type type;
+    double *exact; /* EVAL_exact: every dtype as double */
+    float *quick;  /* EVAL_quick: every dtype as float (integers up to 2^24) */
+} Result;
+typedef void EvalVisit(void *context, const Value *value, const Result *result);
+
+/* Results of the outputs, in order, in `arena`. NULL with diag when a weight
+ * has no data. Intermediate memory is freed as soon as the last use is done. */
+Result *graph_eval(const Graph *graph, EvalMode mode, const Tensor *const *inputs,
+                   Arena *arena, EvalVisit *visit, void *context, Diag *diag);
+/* One operator on given argument results (used by fold_constants). */
+void value_eval(const Value *value, EvalMode mode, const Result *args,
+                Result *out);
+
+#endif
