@@ -1,0 +1,139 @@
+/* The arena: chunks of growing size, bump-allocated, released together. */
+#include "support/arena.h"
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_CHUNK = 64 * 1024, LARGE = 1024 * 1024, CHUNK_HEAD = 64 };
+
+typedef struct Chunk {
+    struct Chunk *next;
+    size_t used, size; /* of the payload behind the head */
+} Chunk;
+
+struct Arena {
+    Chunk *chunks;
+    size_t used;
+};
+
+static void out_of_memory(void)
+{
+    fputs("vtc: out of memory\n", stderr);
+    exit(3);
+}
+
+static Chunk *chunk_new(size_t size)
+{
+    void *memory = NULL;
+    if (size > SIZE_MAX - CHUNK_HEAD ||
+        posix_memalign(&memory, 64, size + CHUNK_HEAD) != 0)
+        out_of_memory();
+    Chunk *chunk = memory;
+    *chunk = (Chunk){.size = size};
+    return chunk;
+}
+
+Arena *arena_new(void)
+{
+    Arena *arena = calloc(1, sizeof *arena);
+    if (!arena)
+        out_of_memory();
+    return arena;
+}
+
+void arena_free(Arena *arena)
+{
+    for (Chunk *c = arena->chunks, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+    free(arena);
+}
+
+/* A large block gets a chunk of its own behind the current one, so that the
+ * rest of the current one is still used. */
+static void *alloc_large(Arena *arena, size_t size)
+{
+    Chunk *chunk = chunk_new(size);
+    chunk->used = size;
+    Chunk **at = arena->chunks ? &arena->chunks->next : &arena->chunks;
+    chunk->next = *at;
+    *at = chunk;
+    return (char *)chunk + CHUNK_HEAD;
+}
+
+void *arena_alloc(Arena *arena, size_t size)
+{
+    size_t align = size >= 64 ? 64 : 16;
+    arena->used += size;
+    void *at;
+    if (size >= LARGE) {
+        at = alloc_large(arena, size);
+    } else {
+        Chunk *c = arena->chunks;
+        size_t start = c ? (c->used + align - 1) & ~(align - 1) : 0;
+        if (!c || start + size > c->size) {
+            size_t wish = c && c->size < LARGE ? c->size * 2 : FIRST_CHUNK;
+            c = chunk_new(wish > 2 * size ? wish : 2 * size);
+            c->next = arena->chunks;
+            arena->chunks = c;
+            start = 0;
+        }
+        at = (char *)c + CHUNK_HEAD + start;
+        c->used = start + size;
+    }
+    memset(at, 0, size);
+    return at;
+}
+
+char *arena_strndup(Arena *arena, const char *text, size_t length)
+{
+    char *copy = arena_alloc(arena, length + 1);
+    memcpy(copy, text, length);
+    return copy;
+}
+
+char *arena_strdup(Arena *arena, const char *text)
+{
+    return arena_strndup(arena, text, strlen(text));
+}
+
+char *arena_printf(Arena *arena, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = arena_alloc(arena, (size_t)n + 1);
+    vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+void *arena_grow(Arena *arena, const void *old, size_t count, size_t capacity,
+                 size_t size)
+{
+    void *grown = arena_alloc(arena, capacity * size);
+    if (count)
+        memcpy(grown, old, count * size);
+    return grown;
+}
+
+size_t arena_used(const Arena *arena)
+{
+    return arena->used;
+}
+
+void bug(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("vtc: internal error: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    abort();
+}

@@ -1,0 +1,157 @@
+/* Diagnostics with a place and a caret. */
+#include "support/diag.h"
+#include "support/text.h"
+#include <stdarg.h>
+#include <string.h>
+
+Diag *diag_new(Arena *arena)
+{
+    Diag *diag = NEW(arena, Diag, 1);
+    diag->arena = arena;
+    return diag;
+}
+
+static const char *format_text(Arena *arena, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    char *text = arena_alloc(arena, (size_t)n + 1);
+    vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+static bool span_equal(Span a, Span b)
+{
+    return a.source == b.source && a.begin == b.begin && a.end == b.end;
+}
+
+static Message *add(Diag *diag, bool is_error, Span span, const char *text)
+{
+    for (int i = 0; i < diag->messages.n; i++) {
+        Message *m = diag->messages.at[i];
+        if (m->is_error == is_error && span_equal(m->span, span) &&
+            strcmp(m->text, text) == 0)
+            return NEW(diag->arena, Message, 1); /* notes go nowhere */
+    }
+    Message *message = NEW(diag->arena, Message, 1);
+    message->is_error = is_error;
+    message->span = span;
+    message->text = text;
+    VEC_PUSH(diag->arena, diag->messages, message);
+    diag->errors += is_error;
+    return message;
+}
+
+Message *diag_error(Diag *diag, Span span, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const char *text = format_text(diag->arena, format, args);
+    va_end(args);
+    return add(diag, true, span, text);
+}
+
+Message *diag_warning(Diag *diag, Span span, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const char *text = format_text(diag->arena, format, args);
+    va_end(args);
+    return add(diag, false, span, text);
+}
+
+void diag_note(Diag *diag, Message *message, Span span, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    Note note = {span, format_text(diag->arena, format, args)};
+    va_end(args);
+    VEC_PUSH(diag->arena, message->notes, note);
+}
+
+void span_position(Span span, int *line, int *column)
+{
+    *line = 1;
+    *column = 1;
+    for (size_t i = 0; i < span.begin && i < span.source->length; i++) {
+        (*column)++;
+        if (span.source->text[i] == '\n') {
+            (*line)++;
+            *column = 1;
+        }
+    }
+}
+
+Span span_join(Span a, Span b)
+{
+    if (!a.source || a.source != b.source)
+        return a.source ? a : b;
+    return (Span){a.source, a.begin < b.begin ? a.begin : b.begin,
+                  a.end > b.end ? a.end : b.end};
+}
+
+/* ---- printing ---------------------------------------------------------- */
+
+enum { LONGEST_LINE = 160 };
+
+static void print_clean(FILE *out, const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+        fputc(c == '\t' ? ' ' : c < 32 || c == 127 ? '?' : c, out);
+    }
+}
+
+static void print_line(FILE *out, Span span, int line, int column)
+{
+    const char *text = span.source->text;
+    size_t begin = span.begin - (size_t)(column - 1), end = begin;
+    while (end < span.source->length && text[end] != '\n')
+        end++;
+    size_t shown = begin;
+    if (span.begin - begin > LONGEST_LINE / 2)
+        shown = span.begin - LONGEST_LINE / 2;
+    size_t stop = end - shown > LONGEST_LINE ? shown + LONGEST_LINE : end;
+    fprintf(out, "%5d | ", line);
+    print_clean(out, text + shown, stop - shown);
+    fputs("\n      | ", out);
+    for (size_t i = shown; i < span.begin; i++)
+        fputc(' ', out);
+    fputc('^', out);
+    for (size_t i = span.begin + 1; i < span.end && i < stop; i++)
+        fputc('~', out);
+    fputc('\n', out);
+}
+
+static void print_one(FILE *out, Span span, const char *kind, const char *text)
+{
+    if (!span.source) {
+        fprintf(out, "vtc: %s: %s\n", kind, text);
+        return;
+    }
+    if (!span.source->text) {
+        fprintf(out, "%s: %s: %s\n", span.source->path, kind, text);
+        return;
+    }
+    int line, column;
+    span_position(span, &line, &column);
+    fprintf(out, "%s:%d:%d: %s: %s\n", span.source->path, line, column, kind, text);
+    print_line(out, span, line, column);
+}
+
+void diag_print(const Diag *diag, FILE *out, int limit)
+{
+    int shown = 0;
+    for (int i = 0; i < diag->messages.n; i++) {
+        const Message *m = diag->messages.at[i];
+        if (m->is_error && limit && shown++ >= limit)
+            continue;
+        print_one(out, m->span, m->is_error ? "error" : "warning", m->text);
+        for (int k = 0; k < m->notes.n; k++)
+            print_one(out, m->notes.at[k].span, "note", m->notes.at[k].text);
+    }
+    if (limit && diag->errors > limit)
+        fprintf(out, "vtc: %d more errors\n", diag->errors - limit);
+}
