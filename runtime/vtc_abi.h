@@ -23,7 +23,7 @@ extern "C" {
 
 enum {
     VTC_ABI_VERSION = 1, /* of this header; VtcModel carries it */
-    VTC_MAX_RANK = 6     /* dimensions of a tensor */
+    VTC_MAX_RANK = 8     /* dimensions of a tensor */
 };
 
 /* What NAME_run and the runtime's functions return. */

@@ -41,10 +41,88 @@ typedef struct VtcBlobHeader {
     char name[VTC_BLOB_NAME_BYTES];
 } VtcBlobHeader;
 
-/* XXH64 with seed 0 (Collet, "xxHash fast digest algorithm"), bytes read in
- * little-endian order on every host: chosen because it runs at memory speed, so
- * that checking 100 MB costs a few milliseconds of start-up. */
-uint64_t vtc_blob_hash(const void *data, size_t bytes);
+/* The hash is XXH64 with seed 0 (Collet, "xxHash fast digest algorithm"), bytes
+ * read in little-endian order on every host. Chosen because it runs at memory
+ * speed: checking 100 MB costs milliseconds of start-up. Inline, so that the
+ * compiler needs no library for it. */
+#define VTC_HASH_1 UINT64_C(0x9E3779B185EBCA87)
+#define VTC_HASH_2 UINT64_C(0xC2B2AE3D27D4EB4F)
+#define VTC_HASH_3 UINT64_C(0x165667B19E3779F9)
+#define VTC_HASH_4 UINT64_C(0x85EBCA77C2B2AE63)
+#define VTC_HASH_5 UINT64_C(0x27D4EB2F165667C5)
+
+static inline uint64_t vtc_hash_rotate(uint64_t x, int bits)
+{
+    return x << bits | x >> (64 - bits);
+}
+
+/* Spelled out: compilers make one load of it. */
+static inline uint64_t vtc_hash_read4(const unsigned char *at)
+{
+    return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 |
+           (uint64_t)at[3] << 24;
+}
+
+static inline uint64_t vtc_hash_read8(const unsigned char *at)
+{
+    return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 |
+           (uint64_t)at[3] << 24 | (uint64_t)at[4] << 32 |
+           (uint64_t)at[5] << 40 | (uint64_t)at[6] << 48 |
+           (uint64_t)at[7] << 56;
+}
+
+static inline uint64_t vtc_hash_round(uint64_t lane, uint64_t input)
+{
+    return vtc_hash_rotate(lane + input * VTC_HASH_2, 31) * VTC_HASH_1;
+}
+
+/* Whole stripes of 32 bytes in four lanes, merged. */
+static inline uint64_t vtc_hash_stripes(const unsigned char *at, size_t stripes)
+{
+    uint64_t a = VTC_HASH_1 + VTC_HASH_2, b = VTC_HASH_2, c = 0;
+    uint64_t d = 0 - VTC_HASH_1;
+    for (size_t i = 0; i < stripes; i++, at += 32) {
+        a = vtc_hash_round(a, vtc_hash_read8(at));
+        b = vtc_hash_round(b, vtc_hash_read8(at + 8));
+        c = vtc_hash_round(c, vtc_hash_read8(at + 16));
+        d = vtc_hash_round(d, vtc_hash_read8(at + 24));
+    }
+    uint64_t hash = vtc_hash_rotate(a, 1) + vtc_hash_rotate(b, 7) +
+                    vtc_hash_rotate(c, 12) + vtc_hash_rotate(d, 18);
+    const uint64_t lanes[4] = {a, b, c, d};
+    for (int i = 0; i < 4; i++)
+        hash = (hash ^ vtc_hash_round(0, lanes[i])) * VTC_HASH_1 + VTC_HASH_4;
+    return hash;
+}
+
+/* The last bytes % 32 bytes. */
+static inline uint64_t vtc_hash_tail(uint64_t hash, const unsigned char *at,
+                                     size_t bytes)
+{
+    for (; bytes >= 8; at += 8, bytes -= 8) {
+        hash ^= vtc_hash_round(0, vtc_hash_read8(at));
+        hash = vtc_hash_rotate(hash, 27) * VTC_HASH_1 + VTC_HASH_4;
+    }
+    if (bytes >= 4) {
+        hash ^= vtc_hash_read4(at) * VTC_HASH_1;
+        hash = vtc_hash_rotate(hash, 23) * VTC_HASH_2 + VTC_HASH_3;
+        at += 4;
+        bytes -= 4;
+    }
+    for (; bytes > 0; at++, bytes--)
+        hash = vtc_hash_rotate(hash ^ *at * VTC_HASH_5, 11) * VTC_HASH_1;
+    return hash;
+}
+
+static inline uint64_t vtc_blob_hash(const void *data, size_t bytes)
+{
+    const unsigned char *at = (const unsigned char *)data;
+    uint64_t hash = bytes >= 32 ? vtc_hash_stripes(at, bytes / 32) : VTC_HASH_5;
+    hash = vtc_hash_tail(hash + bytes, at + bytes / 32 * 32, bytes % 32);
+    hash = (hash ^ hash >> 33) * VTC_HASH_2;
+    hash = (hash ^ hash >> 29) * VTC_HASH_3;
+    return hash ^ hash >> 32;
+}
 
 #ifdef __cplusplus
 }
