@@ -316,6 +316,8 @@ Layout layout_rows(int rank); /* dimensions in logical order */
 /* graph_infer.c: type of op(args) or false with *why = rule and values. */
 bool infer_type(Op op, const Attrs *attr, int nargs, Value *const *args,
                 Type *type, Text *why);
+/* Is there an inference function? For the test that names what is missing. */
+bool infer_exists(Op op);
 /* graph_macs.c: multiply-accumulates of one value, before lowering: products
  * of conv, linear, matmul, attention; norms, bias, softmax, adds are not. */
 int64_t value_macs(const Value *value);
