@@ -1,0 +1,489 @@
+/* The table of builtin operators, and what stands between a call in the text
+ * and its builder: arguments bound, given the kinds the table says, and graph
+ * values made with their label, stage and place. */
+#include "frontend/operators.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+const Operator operator_table[] = {
+#define P(name, kind, fallback) {#name, PARAM_##kind, fallback},
+#define OPERATOR(name, op, builder, doc, ...)                                  \
+    {#name, op, build_##builder, doc, {__VA_ARGS__}},
+#include "frontend/operators.def"
+};
+const int operator_count = sizeof operator_table / sizeof *operator_table;
+
+const Operator *operator_find(const char *name)
+{
+    for (int i = 0; i < operator_count; i++)
+        if (operator_table[i].name[0] == name[0] &&
+            strcmp(operator_table[i].name, name) == 0)
+            return &operator_table[i];
+    return NULL;
+}
+
+/* ---- arguments as builders see them ------------------------------------ */
+
+static int param_index(const OpCall *call, const char *name)
+{
+    const OpParam *params = call->op->params;
+    for (int i = 0; i < OP_PARAMS && params[i].name; i++)
+        if (strcmp(params[i].name, name) == 0)
+            return i;
+    bug("%s has no parameter %s", call->op->name, name);
+}
+
+Val arg_val(const OpCall *call, const char *name)
+{
+    return call->values[param_index(call, name)];
+}
+
+bool arg_given(const OpCall *call, const char *name)
+{
+    return arg_val(call, name).kind != VAL_none;
+}
+
+bool arg_written(const OpCall *call, const char *name)
+{
+    return call->args[param_index(call, name)] && arg_given(call, name);
+}
+
+Value *arg_tensor(const OpCall *call, const char *name)
+{
+    Val v = arg_val(call, name);
+    return v.kind == VAL_tensor ? v.tensor : NULL;
+}
+
+int64_t arg_int(const OpCall *call, const char *name)
+{
+    return arg_val(call, name).integer;
+}
+
+double arg_real(const OpCall *call, const char *name)
+{
+    return val_number(arg_val(call, name));
+}
+
+bool arg_bool(const OpCall *call, const char *name)
+{
+    return arg_val(call, name).truth;
+}
+
+const char *arg_word(const OpCall *call, const char *name)
+{
+    return arg_val(call, name).text;
+}
+
+Span arg_span(const OpCall *call, const char *name)
+{
+    const Expr *expr = call->args[param_index(call, name)];
+    return expr ? expr->span : call->expr->span;
+}
+
+Ints arg_ints(OpCall *call, const char *name, int n)
+{
+    Val v = arg_val(call, name);
+    Ints ints = {0};
+    int count = v.kind == VAL_list ? v.n : n > 0 ? n : 1;
+    if (count > MAX_INTS || (n > 0 && count != n)) {
+        op_error(call, arg_span(call, name), "'%s' has %d entries, not %d", name,
+                 count, n > 0 ? n : MAX_INTS);
+        return (Ints){.n = n > 0 ? n : 0};
+    }
+    ints.n = count;
+    for (int i = 0; i < count; i++)
+        ints.at[i] = v.kind == VAL_list ? v.items[i].integer : v.integer;
+    return ints;
+}
+
+Message *op_error(OpCall *call, Span span, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    Text text = text_new(call->e->arena);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *rest = NEW(call->e->arena, char, n + 1);
+    va_start(args, format);
+    vsnprintf(rest, (size_t)n + 1, format, args);
+    va_end(args);
+    text_printf(&text, "%s: %s", call->op->name, rest);
+    call->failed = true;
+    return elab_error_text(call->e, span, format, text_str(&text));
+}
+
+int axis_resolve(OpCall *call, const char *name, int64_t axis, int rank)
+{
+    if (axis >= -rank && axis < rank)
+        return (int)(axis < 0 ? axis + rank : axis);
+    op_error(call, arg_span(call, name), "axis %lld is outside a tensor of %d %s",
+             (long long)axis, rank, rank == 1 ? "dimension" : "dimensions");
+    return -1;
+}
+
+int arg_axis(OpCall *call, const char *name, int rank)
+{
+    return axis_resolve(call, name, arg_int(call, name), rank);
+}
+
+/* "x" as the user wrote it when it is a name, else the parameter's name. */
+static void note_tensors(OpCall *call, Message *message)
+{
+    for (int i = 0; i < OP_PARAMS && call->op->params[i].name; i++) {
+        const Expr *arg = call->args[i];
+        const char *name = arg && arg->kind == EXPR_name ? arg->text
+                                                         : call->op->params[i].name;
+        Val v = call->values[i];
+        if (v.kind == VAL_tensor)
+            elab_note_tensor(call->e, message, name, v.tensor);
+        for (int k = 0; v.kind == VAL_list && k < v.n && k < 64; k++)
+            if (v.items[k].kind == VAL_tensor)
+                elab_note_tensor(call->e, message,
+                                 arena_printf(call->e->arena, "argument %d", k + 1),
+                                 v.items[k].tensor);
+    }
+}
+
+bool need_rank(OpCall *call, const char *name, int rank, const char *form)
+{
+    const Value *tensor = arg_tensor(call, name);
+    if (tensor->type.shape.rank == rank)
+        return true;
+    Text shape = text_new(call->e->arena);
+    text_shape(&shape, &tensor->type.shape);
+    Message *message = op_error(call, call->expr->span, "%s must be %s, is %s", name,
+                                form, text_str(&shape));
+    note_tensors(call, message);
+    return false;
+}
+
+bool shape_read(OpCall *call, const char *name, Shape *shape)
+{
+    Ints dims = arg_ints(call, name, 0);
+    double count = 1;
+    if (dims.n > MAX_RANK)
+        op_error(call, arg_span(call, name), "a tensor has at most %d dimensions",
+                 MAX_RANK);
+    for (int i = 0; i < dims.n && !call->failed; i++) {
+        count *= (double)dims.at[i];
+        if (dims.at[i] < 1)
+            op_error(call, arg_span(call, name), "dimension %lld is below 1",
+                     (long long)dims.at[i]);
+    }
+    if (count > INT32_MAX)
+        op_error(call, arg_span(call, name), "a tensor has at most %d elements",
+                 INT32_MAX);
+    if (call->failed)
+        return false;
+    *shape = shape_of(dims.n, dims.at);
+    return true;
+}
+
+/* ---- values ------------------------------------------------------------ */
+
+static bool value_count(OpCall *call)
+{
+    Elab *e = call->e;
+    if (e->values++ >= LIMIT_VALUES)
+        elab_give_up(e, call->expr->span, "this network has more than %d values",
+                     LIMIT_VALUES);
+    return !e->gave_up;
+}
+
+static void value_place(OpCall *call, Value *value)
+{
+    Elab *e = call->e;
+    value->span = call->expr->span;
+    value->site = e->scope->site;
+    value->stage = e->stage;
+    value->label = e->line->label ? e->line->label : e->scope->path;
+}
+
+Val op_emit(OpCall *call, Op op, const Attrs *attr, int nargs, Value *const *args)
+{
+    Elab *e = call->e;
+    Text why = text_new(e->arena);
+    if (call->failed || !value_count(call))
+        return val_poison();
+    Value proto = {.op = op, .attr = *attr};
+    value_place(call, &proto);
+    Value *value = graph_insert(e->graph, NULL, &proto, nargs, args, &why);
+    if (!value)
+        note_tensors(call, elab_error_text(e, call->expr->span, operator_table,
+                                           text_str(&why)));
+    return val_tensor(value);
+}
+
+Value *op_constant(OpCall *call, double number, Type type)
+{
+    if (!value_count(call))
+        return NULL;
+    Value *value = graph_constant(call->e->graph, NULL, NULL, &(Tensor){type, NULL});
+    value->attr.value = number;
+    value_place(call, value);
+    return value;
+}
+
+Value *op_number(OpCall *call, double number, DType dtype)
+{
+    bool integer = dtype_info[dtype].is_integer;
+    if (dtype_info[dtype].is_boolean)
+        op_error(call, call->expr->span, "a number beside a bool tensor");
+    else if (integer && (number != floor(number) || fabs(number) > INT32_MAX))
+        op_error(call, call->expr->span, "a number beside a tensor of %s must be "
+                                         "an integer of its range",
+                 dtype_info[dtype].name);
+    else
+        return op_constant(call, number, (Type){dtype, {0}});
+    return NULL;
+}
+
+/* ---- weights ----------------------------------------------------------- */
+
+/* A label names the weights of one operator; a second one would take the same
+ * names. */
+static bool label_take(OpCall *call)
+{
+    Line *line = call->e->line;
+    Span here = call->expr->span;
+    if (!line->label) {
+        op_error(call, here, "it holds weights, so its statement needs a label");
+        return false;
+    }
+    bool mine = line->holder.begin == here.begin && line->holder.end == here.end;
+    if (line->holder.source && !mine) {
+        Message *message = op_error(call, here, "a second operator with weights "
+                                                "under the label '%s'", line->label);
+        elab_note(call->e, message, line->holder, "the first is here");
+        return false;
+    }
+    line->holder = here;
+    return true;
+}
+
+/* Registers a name; false when another statement has it. */
+static bool weight_claim(OpCall *call, const char *name)
+{
+    const Value *other = strmap_get(&call->e->weights, name);
+    if (!other)
+        return true;
+    Message *message = op_error(call, call->e->line->label_span,
+                                "weight '%s' exists already", name);
+    elab_note(call->e, message, other->span, "it was first made here");
+    return false;
+}
+
+static bool weight_size_ok(OpCall *call, const Type *type)
+{
+    double count = 1;
+    for (int i = 0; i < type->shape.rank; i++) {
+        count *= (double)type->shape.dim[i];
+        if (type->shape.dim[i] < 1)
+            count = INFINITY;
+    }
+    if (count > INT32_MAX)
+        op_error(call, call->expr->span, "its weights have no acceptable size");
+    return count <= INT32_MAX;
+}
+
+/* After an error the weight is made all the same, so that shapes are checked;
+ * the graph is given to nobody then. */
+Value *op_weight(OpCall *call, const char *suffix, Type type)
+{
+    Elab *e = call->e;
+    if (!weight_size_ok(call, &type) || !value_count(call))
+        return NULL;
+    bool labelled = label_take(call);
+    const char *name = "?";
+    if (labelled)
+        name = *suffix ? arena_printf(e->arena, "%s.%s", e->line->label, suffix)
+                       : e->line->label;
+    labelled = labelled && weight_claim(call, name);
+    call->failed = false; /* go on to check shapes */
+    Value *value = graph_source(e->graph, OP_weight, name, type, call->expr->span);
+    value_place(call, value);
+    if (labelled)
+        *strmap_slot(&e->weights, name) = value;
+    return value;
+}
+
+/* ---- kinds ------------------------------------------------------------- */
+
+static bool is_ints(Val v, int nesting)
+{
+    if (v.kind == VAL_int)
+        return v.integer >= -INT32_MAX && v.integer <= INT32_MAX;
+    if (v.kind != VAL_list || nesting == 0)
+        return false;
+    for (int i = 0; i < v.n; i++)
+        if (!is_ints(v.items[i], nesting - 1))
+            return false;
+    return true;
+}
+
+static bool is_tensors(Val v)
+{
+    for (int i = 0; v.kind == VAL_list && i < v.n; i++)
+        if (v.items[i].kind != VAL_tensor)
+            return false;
+    return v.kind == VAL_list;
+}
+
+static bool kind_fits(ParamKind kind, Val v)
+{
+    switch (kind) {
+    case PARAM_tensor:
+        return v.kind == VAL_tensor;
+    case PARAM_tensors:
+        return is_tensors(v);
+    case PARAM_operand:
+        return v.kind == VAL_tensor || val_is_number(v);
+    case PARAM_int:
+        return is_ints(v, 0);
+    case PARAM_ints:
+        return is_ints(v, 1);
+    case PARAM_lists:
+        return is_ints(v, 2);
+    case PARAM_real:
+        return val_is_number(v);
+    case PARAM_bool:
+        return v.kind == VAL_bool;
+    case PARAM_word:
+        return v.kind == VAL_string;
+    case PARAM_bias:
+        return v.kind == VAL_bool || v.kind == VAL_tensor || v.kind == VAL_none;
+    }
+    bug("parameter kind %d", (int)kind);
+}
+
+static const char *const kind_noun[] = {
+    [PARAM_tensor] = "a tensor",
+    [PARAM_tensors] = "tensors",
+    [PARAM_operand] = "a tensor or a number",
+    [PARAM_int] = "an integer (32 bits)",
+    [PARAM_ints] = "an integer or a list of integers (32 bits)",
+    [PARAM_lists] = "a list of integers or of lists of integers",
+    [PARAM_real] = "a number",
+    [PARAM_bool] = "true or false",
+    [PARAM_word] = "a string",
+    [PARAM_bias] = "true, false or a tensor",
+};
+
+static Val fallback_val(const OpParam *param)
+{
+    const char *text = param->fallback;
+    if (strcmp(text, "none") == 0 && param->kind != PARAM_word)
+        return val_none();
+    switch (param->kind) {
+    case PARAM_int:
+    case PARAM_ints:
+    case PARAM_lists:
+        return val_int(strtoll(text, NULL, 10));
+    case PARAM_real:
+        return val_real(strtod(text, NULL));
+    case PARAM_bool:
+    case PARAM_bias:
+        return val_bool(strcmp(text, "true") == 0);
+    case PARAM_word:
+        return val_text(text);
+    case PARAM_tensor:
+    case PARAM_tensors:
+    case PARAM_operand:
+        break;
+    }
+    bug("no fallback for %s", param->name);
+}
+
+/* concat([a, b], [c]) is concat(a, b, c): one level of lists is opened. */
+static Val tensors_flatten(Elab *e, const Expr *expr, Val list)
+{
+    int n = 0;
+    for (int i = 0; i < list.n; i++)
+        n += list.items[i].kind == VAL_list ? list.items[i].n : 1;
+    if (!elab_step(e, expr->span, n))
+        return val_poison();
+    Val *items = NEW(e->arena, Val, n);
+    n = 0;
+    for (int i = 0; i < list.n; i++) {
+        Val v = list.items[i];
+        for (int k = 0; k < (v.kind == VAL_list ? v.n : 1); k++)
+            items[n++] = v.kind == VAL_list ? v.items[k] : v;
+    }
+    return elab_list(e, expr->span, items, n);
+}
+
+static bool arg_check(OpCall *call, int i)
+{
+    const OpParam *param = &call->op->params[i];
+    Val *v = &call->values[i];
+    if (!call->args[i]) {
+        *v = fallback_val(param);
+        return true;
+    }
+    if (v->kind == VAL_poison)
+        return false;
+    if (v->kind == VAL_none && param->fallback && strcmp(param->fallback, "none") == 0)
+        return true;
+    if (param->kind == PARAM_tensors && v->kind == VAL_list)
+        *v = tensors_flatten(call->e, call->expr, *v);
+    if (kind_fits(param->kind, *v))
+        return true;
+    op_error(call, call->args[i]->span, "'%s' is %s, not %s", param->name,
+             kind_noun[param->kind], val_describe(call->e, *v));
+    return false;
+}
+
+/* ---- calls ------------------------------------------------------------- */
+
+static Slots operator_slots(const Operator *op, const char **names, bool *required)
+{
+    int n = 0;
+    for (; n < OP_PARAMS && op->params[n].name; n++) {
+        names[n] = op->params[n].name;
+        required[n] = !op->params[n].fallback;
+    }
+    return (Slots){n, names, required, op->params[0].kind == PARAM_tensors, op->name};
+}
+
+Val operator_call(Elab *e, const Expr *expr, const Operator *op)
+{
+    OpCall call = {.e = e, .op = op, .expr = expr};
+    const char *names[OP_PARAMS];
+    bool required[OP_PARAMS];
+    Slots slots = operator_slots(op, names, required);
+    if (!args_bind(e, expr, &slots, call.values, call.args))
+        return val_poison();
+    if (function_exists(op->name) && val_is_number(call.values[0]))
+        return function_call(e, expr, call.values, 1);
+    bool ok = true;
+    for (int i = 0; i < slots.n; i++)
+        ok &= arg_check(&call, i);
+    Val result = ok && !e->gave_up ? op->build(&call) : val_poison();
+    return call.failed ? val_poison() : result;
+}
+
+static const Operator *operator_of(Op op)
+{
+    for (int i = 0; i < operator_count; i++)
+        if (operator_table[i].op == op)
+            return &operator_table[i];
+    bug("operator %s has no name in the language", op_info[op].name);
+}
+
+Val operator_apply(Elab *e, const Expr *expr, Op op, const Val *operands,
+                   const Expr *const *exprs, int n)
+{
+    OpCall call = {.e = e, .op = operator_of(op), .expr = expr};
+    for (int i = 0; i < n; i++) {
+        call.values[i] = operands[i];
+        call.args[i] = exprs[i];
+        if (kind_fits(PARAM_operand, operands[i]))
+            continue;
+        elab_error(e, exprs[i]->span, "'%s' takes tensors and numbers, not %s",
+                   sign_info[expr->sign].text, val_describe(e, operands[i]));
+        return val_poison();
+    }
+    Val result = call.op->build(&call);
+    return call.failed ? val_poison() : result;
+}
