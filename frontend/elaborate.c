@@ -314,7 +314,7 @@ static const Module *model_choose(Elab *e, const char *name)
 Graph *frontend_elaborate(Arena *arena, Diag *diag, const Ast *ast,
                           const char *model_name)
 {
-    if (!ast->files.n)
+    if (!ast->files.n || diag->errors >= LIMIT_ERRORS)
         return NULL;
     Elab elab = {.arena = arena, .diag = diag, .ast = ast, .stage = -1,
                  .modules = {.arena = arena}, .weights = {.arena = arena},

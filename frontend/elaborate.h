@@ -18,7 +18,7 @@
 enum {
     LIMIT_ITERATIONS = 100000,
     LIMIT_VALUES = 1000000,
-    LIMIT_STEPS = 10000000, /* expressions evaluated, elements copied */
+    LIMIT_STEPS = 2000000, /* expressions evaluated, elements copied */
     LIMIT_DEPTH = 1000,     /* of modules, blocks and expressions together */
     LIMIT_CALLS = 200,      /* of modules inside one another */
     LIMIT_LIST = 100000,

@@ -210,7 +210,8 @@ Val module_call(Elab *e, const Expr *call, const Module *module)
                    module->name.text);
         return val_poison();
     }
-    if (recursion_report(e, call, module) || e->gave_up)
+    enum { CALL_WORK = 5 }; /* a scope, its names, its arguments */
+    if (recursion_report(e, call, module) || !elab_step(e, call->span, CALL_WORK))
         return val_poison();
     if (e->calls < LIMIT_CALLS)
         return module_run(e, call, module, values, args);

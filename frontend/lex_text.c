@@ -32,6 +32,7 @@ void parser_give_up(Parser *parser, Span span, const char *why)
     if (!parser->gave_up)
         diag_error(parser->diag, span, "%s", why);
     parser->gave_up = true;
+    parser->file->damaged = true;
 }
 
 /* ---- brackets ---------------------------------------------------------- */

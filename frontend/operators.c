@@ -287,6 +287,26 @@ static bool weight_size_ok(OpCall *call, const Type *type)
     return count <= INT32_MAX;
 }
 
+static bool is_input_name(const Graph *graph, const char *name)
+{
+    for (const Value *v = graph->first; v && v->op == OP_input; v = v->next)
+        if (strcmp(v->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* graph_source looks through all values for a free name; weights' names are
+ * unique already, and a network may have very many. */
+static Value *weight_new(Graph *graph, const char *name, Type type, Span span)
+{
+    if (is_input_name(graph, name))
+        return graph_source(graph, OP_weight, name, type, span);
+    Value *value = graph_constant(graph, NULL, NULL, &(Tensor){type, NULL});
+    value->op = OP_weight;
+    value->name = value->attr.name = name;
+    return value;
+}
+
 /* After an error the weight is made all the same, so that shapes are checked;
  * the graph is given to nobody then. */
 Value *op_weight(OpCall *call, const char *suffix, Type type)
@@ -301,7 +321,7 @@ Value *op_weight(OpCall *call, const char *suffix, Type type)
                        : e->line->label;
     labelled = labelled && weight_claim(call, name);
     call->failed = false; /* go on to check shapes */
-    Value *value = graph_source(e->graph, OP_weight, name, type, call->expr->span);
+    Value *value = weight_new(e->graph, name, type, call->expr->span);
     value_place(call, value);
     if (labelled)
         *strmap_slot(&e->weights, name) = value;

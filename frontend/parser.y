@@ -437,7 +437,7 @@ static Expr *expr_keep(Parser *parser, Expr *expr)
 {
     if (expr->depth <= LIMIT_NESTING)
         return expr;
-    parse_error(parser, expr->span, "this expression is nested more than %d deep",
+    parse_error(parser, expr->span, "this expression is more than %d operators deep",
                 LIMIT_NESTING);
     return expr_new(parser->arena, EXPR_error, expr->span);
 }
@@ -520,6 +520,7 @@ static const TokenGroup groups[] = {
     {KIND(POW), NULL,
      {KIND(AND), KIND(OR), KIND(EQ), KIND(NE), KIND(LE), KIND(GE), KIND(POW),
       KIND(IF)}},
+    {KIND(IMPORT), NULL, {KIND(NEWLINE)}},
 };
 enum { GROUPS = sizeof groups / sizeof *groups };
 
@@ -544,9 +545,9 @@ static bool kind_spoken_for(yysymbol_kind_t kind, const bool *has)
     const char *text = yysymbol_name(kind);
     bool mark = text[0] == '\'' && text[2] == '\'';
     for (int g = 0; g < GROUPS; g++) {
-        const char *marks = g == 0 ? "{" : g == 1 ? "([-" : "+-*/%<>.[";
+        static const char *const marks[GROUPS] = {"{", "([-", "+-*/%<>.[(=", ""};
         if (has[g] && (kind_listed(groups[g].members, 16, kind) ||
-                       (mark && strchr(marks, text[1]))))
+                       (mark && strchr(marks[g], text[1]))))
             return true;
     }
     return false;
@@ -565,11 +566,25 @@ static void expected_print(Arena *arena, const yysymbol_kind_t *kinds, int n,
             words[count++] = groups[g].noun;
     }
     for (int i = 0; i < n && count <= MOST; i++)
-        if (!kind_spoken_for(kinds[i], has))
+        if (!kind_spoken_for(kinds[i], has) && kinds[i] != YYSYMBOL_YYEOF)
             words[count++] = kind_text(arena, kinds[i]);
     for (int i = 0; i < count && count <= MOST; i++)
         text_printf(out, "%s%s", i == 0 ? ", expected " : i == count - 1 ? " or " : ", ",
                     words[i]);
+}
+
+/* "name 'kernel'", "end of line": the token and, where it varies, its text. */
+static const char *token_text(Arena *arena, yysymbol_kind_t kind, Span span)
+{
+    const char *noun = kind_text(arena, kind);
+    size_t length = span.end - span.begin;
+    if (strncmp(noun, "a", 1) != 0)
+        return noun;
+    noun = strchr(noun, ' ') + 1;
+    if (kind != YYSYMBOL_IDENT && kind != YYSYMBOL_INT && kind != YYSYMBOL_REAL)
+        return noun;
+    return arena_printf(arena, "%s '%.*s%s'", noun, length > 30 ? 30 : (int)length,
+                        span.source->text + span.begin, length > 30 ? "..." : "");
 }
 
 static int yyreport_syntax_error(const yypcontext_t *context, Parser *parser,
@@ -584,7 +599,9 @@ static int yyreport_syntax_error(const yypcontext_t *context, Parser *parser,
     expected_print(parser->arena, kinds, n, &expected);
     Message *message = parse_error(
         parser, *yypcontext_location(context), "unexpected %s%s",
-        kind_text(parser->arena, yypcontext_token(context)), text_str(&expected));
+        token_text(parser->arena, yypcontext_token(context),
+                   *yypcontext_location(context)),
+        text_str(&expected));
     const Bracket *open = parser->depth ? &parser->brackets[parser->depth - 1] : NULL;
     if (open && (open->open != '{' || yypcontext_token(context) == YYSYMBOL_YYEOF))
         diag_note(parser->diag, message, open->span, "'%c' is opened here", open->open);
