@@ -171,7 +171,7 @@ typedef enum LayoutKind {
 typedef struct Layout {
     LayoutKind kind;
     signed char order[MAX_RANK]; /* rows: order[0] is the outermost dimension */
-    int panel;                   /* panels: outputs in one panel */
+    int panel, groups;           /* panels: outputs in one, channel groups */
     bool pad_pixel; /* one more innermost row of zeros follows the last element:
                        what convolution reads where its window leaves the map */
 } Layout;

@@ -153,6 +153,7 @@ typedef struct Kernel {
     Block body;
     const char *about; /* one comment line: operator, shapes, algorithm */
     int index;
+    const char *text; /* as printed, to find equal ones */
 } Kernel;
 
 typedef enum BufferKind {
@@ -230,6 +231,9 @@ void build_store(Build *b, int param, Index index, const Expr *expr);
 void build_comment(Build *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Horizontal sum or maximum as its shuffle tree (halving): a scalar. */
+const Expr *build_across(Build *b, ExprOp op, const Expr *x);
+
 const Expr *expr_real(Arena *a, double value, int lanes);
 const Expr *expr_int(Arena *a, int64_t value, int lanes);
 const Expr *expr_reg(Arena *a, const Reg *reg, Index element);
@@ -245,12 +249,11 @@ const Expr *expr_bitcast(Arena *a, const Expr *x, DType to);
 const Expr *expr_splat(Arena *a, const Expr *scalar, int lanes);
 const Expr *expr_shuffle(Arena *a, const Expr *x, const Expr *y, int lanes,
                          const signed char *lane);
-/* Horizontal sum / maximum as its shuffle tree (halving). */
-const Expr *expr_across(Arena *a, ExprOp op, const Expr *x);
 
 /* ---- readers ----------------------------------------------------------- */
 
 void program_print(const Program *program, Text *out);
+void kernel_print(const Kernel *kernel, Text *out); /* without its name */
 bool program_verify(const Program *program, Text *errors);
 /* Verified, unrolled, scalarized, legal for the target: emitters only spell. */
 bool program_emittable(const Program *program, Text *errors);

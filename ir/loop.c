@@ -1,0 +1,361 @@
+/* Building programs: indices, expressions, statements. Wrong types are bugs. */
+#include "ir/loop.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- indices ----------------------------------------------------------- */
+
+Index index_const(int64_t base)
+{
+    return (Index){.base = base};
+}
+
+Index index_var(const IVar *var)
+{
+    if (var->min == var->max)
+        return index_const(var->min);
+    return (Index){.n = 1, .term = {{var, 1}}};
+}
+
+static void index_term(Index *index, const IVar *var, int64_t factor)
+{
+    for (int i = 0; i < index->n; i++) {
+        if (index->term[i].var != var)
+            continue;
+        index->term[i].factor += factor;
+        if (index->term[i].factor == 0)
+            index->term[i] = index->term[--index->n];
+        return;
+    }
+    if (factor == 0)
+        return;
+    if (index->n == MAX_TERMS)
+        bug("index with more than %d variables", MAX_TERMS);
+    index->term[index->n++] = (Term){var, factor};
+}
+
+Index index_add(Index a, Index b)
+{
+    a.base += b.base;
+    for (int i = 0; i < b.n; i++)
+        index_term(&a, b.term[i].var, b.term[i].factor);
+    return a;
+}
+
+Index index_plus(Index a, int64_t b)
+{
+    a.base += b;
+    return a;
+}
+
+Index index_mul(Index a, int64_t factor)
+{
+    Index product = {.base = a.base * factor};
+    for (int i = 0; i < a.n; i++)
+        index_term(&product, a.term[i].var, a.term[i].factor * factor);
+    return product;
+}
+
+int64_t index_min(const Index *index)
+{
+    int64_t sum = index->base;
+    for (int i = 0; i < index->n; i++) {
+        const Term *t = &index->term[i];
+        sum += t->factor * (t->factor > 0 ? t->var->min : t->var->max);
+    }
+    return sum;
+}
+
+int64_t index_max(const Index *index)
+{
+    int64_t sum = index->base;
+    for (int i = 0; i < index->n; i++) {
+        const Term *t = &index->term[i];
+        sum += t->factor * (t->factor > 0 ? t->var->max : t->var->min);
+    }
+    return sum;
+}
+
+/* ---- kernels and statements -------------------------------------------- */
+
+Kernel *kernel_new(Arena *arena, const char *name, int64_t tasks)
+{
+    Kernel *kernel = NEW(arena, Kernel, 1);
+    kernel->name = name;
+    kernel->tasks = tasks;
+    kernel->task = NEW(arena, IVar, 1);
+    *kernel->task = (IVar){"task", 0, tasks - 1};
+    return kernel;
+}
+
+int kernel_param(Arena *arena, Kernel *kernel, Param param)
+{
+    VEC_PUSH(arena, kernel->params, param);
+    return kernel->params.n - 1;
+}
+
+Build build_begin(Arena *arena, Kernel *kernel)
+{
+    Build b = {.arena = arena, .kernel = kernel};
+    b.at[0] = &kernel->body;
+    return b;
+}
+
+static Stmt *append(Build *b, StmtKind kind)
+{
+    Stmt *stmt = NEW(b->arena, Stmt, 1);
+    stmt->kind = kind;
+    Block *block = b->at[b->depth];
+    *(block->last ? &block->last->next : &block->first) = stmt;
+    block->last = stmt;
+    return stmt;
+}
+
+static void open(Build *b, Block *block)
+{
+    if (b->depth + 1 == (int)(sizeof b->at / sizeof *b->at))
+        bug("loops nested too deeply");
+    b->at[++b->depth] = block;
+}
+
+static const char *fresh(Build *b, const char *name)
+{
+    return arena_printf(b->arena, "%s_%d", name, b->serial++);
+}
+
+const IVar *build_for(Build *b, const char *name, int64_t count, bool unroll)
+{
+    Stmt *stmt = append(b, ST_for);
+    stmt->var = NEW(b->arena, IVar, 1);
+    *stmt->var = (IVar){fresh(b, name), 0, count - 1};
+    stmt->count = count;
+    stmt->unroll = unroll;
+    open(b, &stmt->body);
+    return stmt->var;
+}
+
+void build_if_less(Build *b, Index index, int64_t limit)
+{
+    Stmt *stmt = append(b, ST_if);
+    stmt->index = index;
+    stmt->limit = limit;
+    open(b, &stmt->body);
+}
+
+void build_else(Build *b)
+{
+    Stmt *stmt = b->at[b->depth - 1]->last;
+    if (stmt->kind != ST_if)
+        bug("else without if");
+    b->at[b->depth] = &stmt->other;
+}
+
+void build_end(Build *b)
+{
+    if (b->depth == 0)
+        bug("end without a loop");
+    b->depth--;
+}
+
+const IVar *build_iload(Build *b, const char *name, int param, Index index,
+                        int64_t min, int64_t max)
+{
+    Stmt *stmt = append(b, ST_iload);
+    stmt->var = NEW(b->arena, IVar, 1);
+    *stmt->var = (IVar){fresh(b, name), min, max};
+    stmt->param = param;
+    stmt->index = index;
+    return stmt->var;
+}
+
+static Reg *reg_new(Build *b, const char *name, LType type, int count)
+{
+    Reg *reg = NEW(b->arena, Reg, 1);
+    *reg = (Reg){.name = fresh(b, name), .type = type, .count = count};
+    return reg;
+}
+
+const Expr *build_let(Build *b, const char *name, const Expr *expr)
+{
+    if (expr->op == EX_reg || expr->op == EX_const)
+        return expr;
+    Stmt *stmt = append(b, ST_let);
+    stmt->reg = reg_new(b, name, expr->type, 1);
+    stmt->expr = expr;
+    return expr_reg(b->arena, stmt->reg, index_const(0));
+}
+
+const Reg *build_var(Build *b, const char *name, int count, const Expr *init)
+{
+    Stmt *stmt = append(b, ST_var);
+    stmt->reg = reg_new(b, name, init->type, count);
+    stmt->expr = init;
+    return stmt->reg;
+}
+
+void build_set(Build *b, const Reg *reg, Index element, const Expr *expr)
+{
+    if (expr->type.dtype != reg->type.dtype || expr->type.lanes != reg->type.lanes)
+        bug("set %s: types differ", reg->name);
+    Stmt *stmt = append(b, ST_set);
+    stmt->reg = reg;
+    stmt->index = element;
+    stmt->expr = expr;
+}
+
+void build_store(Build *b, int param, Index index, const Expr *expr)
+{
+    Stmt *stmt = append(b, ST_store);
+    stmt->param = param;
+    stmt->index = index;
+    stmt->expr = expr;
+}
+
+void build_comment(Build *b, const char *format, ...)
+{
+    char buffer[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(buffer, sizeof buffer, format, args);
+    va_end(args);
+    append(b, ST_comment)->text = arena_strdup(b->arena, buffer);
+}
+
+const Expr *build_across(Build *b, ExprOp op, const Expr *x)
+{
+    Arena *a = b->arena;
+    for (int half = x->type.lanes / 2; half >= 1; half /= 2) {
+        signed char low[64], high[64];
+        for (int i = 0; i < half; i++) {
+            low[i] = (signed char)i;
+            high[i] = (signed char)(i + half);
+        }
+        x = build_let(b, "across", x);
+        x = expr_bin(a, op, expr_shuffle(a, x, x, half, low),
+                     expr_shuffle(a, x, x, half, high));
+    }
+    return build_let(b, "across", x);
+}
+
+/* ---- expressions ------------------------------------------------------- */
+
+static Expr *expr_new(Arena *a, ExprOp op, LType type)
+{
+    Expr *expr = NEW(a, Expr, 1);
+    expr->op = op;
+    expr->type = type;
+    return expr;
+}
+
+const Expr *expr_real(Arena *a, double value, int lanes)
+{
+    Expr *expr = expr_new(a, EX_const, (LType){DT_f32, lanes});
+    expr->real = (double)(float)value;
+    return expr;
+}
+
+const Expr *expr_int(Arena *a, int64_t value, int lanes)
+{
+    Expr *expr = expr_new(a, EX_const, (LType){DT_i32, lanes});
+    expr->integer = value;
+    return expr;
+}
+
+const Expr *expr_reg(Arena *a, const Reg *reg, Index element)
+{
+    Expr *expr = expr_new(a, EX_reg, reg->type);
+    expr->reg = reg;
+    expr->index = element;
+    return expr;
+}
+
+const Expr *expr_load(Arena *a, const Kernel *kernel, int param, Index index,
+                      int lanes)
+{
+    Expr *expr = expr_new(a, EX_load, (LType){kernel->params.at[param].dtype, lanes});
+    expr->param = param;
+    expr->index = index;
+    return expr;
+}
+
+const Expr *expr_index(Arena *a, Index index)
+{
+    Expr *expr = expr_new(a, EX_index, (LType){DT_i32, 1});
+    expr->index = index;
+    return expr;
+}
+
+static bool same_type(const Expr *x, const Expr *y)
+{
+    return x->type.dtype == y->type.dtype && x->type.lanes == y->type.lanes;
+}
+
+const Expr *expr_un(Arena *a, ExprOp op, const Expr *x)
+{
+    Expr *expr = expr_new(a, op, x->type);
+    expr->arg[0] = x;
+    return expr;
+}
+
+const Expr *expr_bin(Arena *a, ExprOp op, const Expr *x, const Expr *y)
+{
+    if (!same_type(x, y))
+        bug("%s: operands of different types (%s x %d, %s x %d)", expr_info[op].name,
+            dtype_info[x->type.dtype].name, x->type.lanes,
+            dtype_info[y->type.dtype].name, y->type.lanes);
+    bool compares = op == EX_eq || op == EX_ne || op == EX_lt || op == EX_le;
+    Expr *expr = expr_new(a, op, x->type);
+    if (compares)
+        expr->type.dtype = DT_i32;
+    expr->arg[0] = x;
+    expr->arg[1] = y;
+    return expr;
+}
+
+const Expr *expr_tri(Arena *a, ExprOp op, const Expr *x, const Expr *y,
+                     const Expr *z)
+{
+    if (!same_type(y, z) || x->type.lanes != y->type.lanes)
+        bug("%s: operands of different types", expr_info[op].name);
+    Expr *expr = expr_new(a, op, y->type);
+    expr->arg[0] = x;
+    expr->arg[1] = y;
+    expr->arg[2] = z;
+    return expr;
+}
+
+const Expr *expr_cast(Arena *a, const Expr *x, DType to)
+{
+    Expr *expr = expr_new(a, EX_cast, (LType){to, x->type.lanes});
+    expr->arg[0] = x;
+    return expr;
+}
+
+const Expr *expr_bitcast(Arena *a, const Expr *x, DType to)
+{
+    Expr *expr = expr_new(a, EX_bitcast, (LType){to, x->type.lanes});
+    expr->arg[0] = x;
+    return expr;
+}
+
+const Expr *expr_splat(Arena *a, const Expr *scalar, int lanes)
+{
+    if (scalar->type.lanes != 1)
+        bug("splat of a vector");
+    Expr *expr = expr_new(a, EX_splat, (LType){scalar->type.dtype, lanes});
+    expr->arg[0] = scalar;
+    return expr;
+}
+
+const Expr *expr_shuffle(Arena *a, const Expr *x, const Expr *y, int lanes,
+                         const signed char *lane)
+{
+    if (!same_type(x, y))
+        bug("shuffle of different types");
+    Expr *expr = expr_new(a, EX_shuffle, (LType){x->type.dtype, lanes});
+    expr->arg[0] = x;
+    expr->arg[1] = y;
+    memcpy(expr->lane, lane, (size_t)lanes);
+    return expr;
+}

@@ -1,0 +1,81 @@
+/* Packing weights; the layout says how. */
+#include "ir/pack.h"
+#include <string.h>
+
+Panels panels_of(const Value *weight, int64_t groups, int width)
+{
+    const Shape *s = &weight->type.shape;
+    Panels p = {.groups = groups, .outputs = s->dim[0] / groups, .width = width,
+                .taps = 1, .inputs = s->dim[1]};
+    for (int d = 2; d < s->rank; d++)
+        p.taps *= s->dim[d];
+    p.panels = (p.outputs + width - 1) / width;
+    return p;
+}
+
+int64_t panels_count(const Panels *p)
+{
+    return p->groups * p->panels * p->taps * p->inputs * p->width;
+}
+
+int64_t packed_count(const Value *w)
+{
+    if (w->layout.kind == LAYOUT_rows)
+        return shape_count(&w->type.shape);
+    Panels p = panels_of(w, w->layout.groups, w->layout.panel);
+    return panels_count(&p);
+}
+
+static void pack_panels(const Value *w, float *out)
+{
+    Panels p = panels_of(w, w->layout.groups, w->layout.panel);
+    for (int64_t g = 0; g < p.groups; g++)
+        for (int64_t o = 0; o < p.panels * p.width; o++)
+            for (int64_t t = 0; t < p.taps; t++)
+                for (int64_t i = 0; i < p.inputs; i++) {
+                    int64_t panel = g * p.panels + o / p.width;
+                    int64_t k = t * p.inputs + i;
+                    int64_t to = (panel * p.taps * p.inputs + k) * p.width + o % p.width;
+                    int64_t from = ((g * p.outputs + o) * p.inputs + i) * p.taps + t;
+                    out[to] = o < p.outputs ? (float)tensor_get(w->data, from) : 0;
+                }
+}
+
+/* Walks the elements in memory order. */
+static void pack_rows(const Value *w, void *out)
+{
+    const Shape *s = &w->type.shape;
+    int64_t n = shape_count(s), at[MAX_RANK] = {0}, step[MAX_RANK], stride = 1;
+    Tensor result = {w->type, out};
+    if (w->type.dtype == DT_f16 || w->type.dtype == DT_bf16)
+        result.type.dtype = DT_f32;
+    for (int d = s->rank - 1; d >= 0; d--) {
+        step[d] = stride;
+        stride *= s->dim[d];
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int64_t from = 0;
+        for (int d = 0; d < s->rank; d++)
+            from += at[d] * step[d];
+        tensor_set(&result, i, tensor_get(w->data, from));
+        for (int k = s->rank - 1; k >= 0; k--) {
+            int d = w->layout.order[k];
+            if (++at[d] < s->dim[d])
+                break;
+            at[d] = 0;
+        }
+    }
+}
+
+void pack_value(const Value *w, void *out)
+{
+    Tensor filled = {.type = w->type, .data = out};
+    if (w->data && w->layout.kind == LAYOUT_panels) {
+        pack_panels(w, out);
+    } else if (w->data) {
+        pack_rows(w, out);
+    } else {
+        for (int64_t i = 0; i < shape_count(&w->type.shape); i++)
+            tensor_set(&filled, i, w->attr.value);
+    }
+}

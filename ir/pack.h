@@ -1,0 +1,27 @@
+/* Weights in the layout that kernels read. */
+#ifndef VTC_IR_PACK_H
+#define VTC_IR_PACK_H
+
+#include "ir/graph.h"
+
+/* LAYOUT_panels of a weight [O, I/g, K..] (conv2d, conv1d) or [O, I] (linear):
+ *
+ *     [group][panel][k][panel width]
+ *
+ * where panel p of a group holds its outputs p * width .. and k runs over the
+ * window positions (kh, kw), within each over the input channels of the group.
+ * The last panel is filled up with zeros. */
+typedef struct Panels {
+    int64_t groups, outputs; /* outputs of one group */
+    int64_t panels, width;
+    int64_t taps, inputs;    /* k = taps * inputs */
+} Panels;
+
+Panels panels_of(const Value *weight, int64_t groups, int width);
+int64_t panels_count(const Panels *panels); /* elements */
+
+/* Elements in memory, in the weight's layout, as f32 (i32, u8 and bool stay). */
+int64_t packed_count(const Value *weight);
+void pack_value(const Value *weight, void *out);
+
+#endif

@@ -1,0 +1,419 @@
+/* layout: how every value lies in memory.
+ *
+ * Maps lie channels last ([N,H,W,C]): lanes of convolution run along channels.
+ * Two sweeps: backwards, every reader says which order it would like; forwards,
+ * every operator takes that order when its kernel can write it. Views take the
+ * strides of what they show; where none can express them, and where a kernel
+ * cannot read an operand as it lies, a copy (a reshape to the same shape, in a
+ * group of its own) is put in between.
+ *
+ *   %1 = reshape %x : f32[1,64,49]                       (free: strides 1, 64)
+ *   %2 = conv2d %image ..  ->  %c = reshape %image layout 0231+pad; conv2d %c
+ *
+ * needs: grouped   makes: laid_out   breaks: nothing
+ * leaves: place.stride set; homes are plan_memory's */
+#include "passes/graph_passes.h"
+#include <string.h>
+
+typedef struct Wish {
+    bool any;
+    signed char order[MAX_RANK];
+} Wish;
+
+typedef struct Layouter {
+    Graph *graph;
+    Wish *wish; /* by value id */
+    int wishes;
+} Layouter;
+
+static Wish channels_last(int rank)
+{
+    Wish wish = {.any = true};
+    int n = 0;
+    for (int d = 0; d < rank; d++)
+        if (d != 1)
+            wish.order[n++] = (signed char)d;
+    wish.order[rank - 1] = 1;
+    return wish;
+}
+
+static Wish row_major(int rank)
+{
+    Layout rows = layout_rows(rank);
+    Wish wish = {.any = true};
+    memcpy(wish.order, rows.order, sizeof wish.order);
+    return wish;
+}
+
+/* Dimensions from the largest stride to the smallest; those of length 1 keep
+ * their place among the others. */
+static Wish order_of_strides(const Shape *shape, const int64_t *stride)
+{
+    Wish wish = row_major(shape->rank);
+    for (int i = 1; i < shape->rank; i++)
+        for (int j = i; j > 0; j--) {
+            int a = wish.order[j - 1], b = wish.order[j];
+            if (stride[a] >= stride[b] || shape->dim[a] == 1)
+                break;
+            wish.order[j - 1] = (signed char)b;
+            wish.order[j] = (signed char)a;
+        }
+    return wish;
+}
+
+/* ---- backwards --------------------------------------------------------- */
+
+static void wish_for(Layouter *l, const Value *v, Wish wish)
+{
+    if (v->id < l->wishes && !l->wish[v->id].any && wish.any)
+        l->wish[v->id] = wish;
+}
+
+/* What order of the source makes this view lie in the wished order? */
+static Wish pull_back(const Value *v, const Wish *wish)
+{
+    const Shape *to = &v->type.shape, *from = &v->args[0]->type.shape;
+    int64_t stride[MAX_RANK], source[MAX_RANK], seen[MAX_RANK];
+    Layout layout = {.kind = LAYOUT_rows};
+    memcpy(layout.order, wish->order, sizeof layout.order);
+    layout_strides(to, &layout, stride);
+    for (int d = 0; d < from->rank; d++)
+        source[d] = 1;
+    if (v->op == OP_transpose) {
+        for (int d = 0; d < to->rank; d++)
+            source[v->attr.perm.at[d]] = stride[d];
+    } else if (v->op == OP_reshape) {
+        /* run the reshape the other way round */
+        Value back = *v, inner = *v->args[0];
+        Value *arg = &inner;
+        inner.type = v->type;
+        back.args = &arg;
+        back.type = v->args[0]->type;
+        int64_t offset;
+        if (!view_strides(&back, stride, source, &offset))
+            return (Wish){0};
+    } else {
+        return (Wish){0};
+    }
+    (void)seen;
+    return order_of_strides(from, source);
+}
+
+static void wish_of_reader(Layouter *l, const Value *v)
+{
+    const Wish *own = &l->wish[v->id];
+    switch (op_info[v->op].class) {
+    case CLASS_conv:
+    case CLASS_pool:
+        wish_for(l, v->args[0],
+                 v->op == OP_linear ? row_major(v->args[0]->type.shape.rank)
+                                    : channels_last(v->args[0]->type.shape.rank));
+        return;
+    case CLASS_view:
+        if (own->any)
+            wish_for(l, v->args[0], pull_back(v, own));
+        return;
+    case CLASS_unary:
+    case CLASS_binary:
+    case CLASS_compare:
+    case CLASS_select:
+    case CLASS_move:
+        for (int i = 0; i < v->nargs; i++)
+            if (v->args[i]->type.shape.rank == v->type.shape.rank && v->op != OP_one_hot)
+                wish_for(l, v->args[i], *own);
+        return;
+    case CLASS_source:
+    case CLASS_product:
+    case CLASS_attention:
+    case CLASS_norm:
+    case CLASS_reduce:
+    case CLASS_softmax: return;
+    }
+}
+
+/* ---- forwards ---------------------------------------------------------- */
+
+static void set_order(Value *v, const Wish *wish)
+{
+    v->layout.kind = LAYOUT_rows;
+    memcpy(v->layout.order, wish->order, sizeof v->layout.order);
+    layout_strides(&v->type.shape, &v->layout, v->place.stride);
+}
+
+/* A dense copy of x before `at`. */
+static Value *copy_before(Layouter *l, Value *at, Value *x, const Wish *wish)
+{
+    Attrs attrs = attrs_default();
+    attrs.shape.n = x->type.shape.rank;
+    memcpy(attrs.shape.at, x->type.shape.dim, sizeof x->type.shape.dim);
+    Value *copy = graph_add(l->graph, at, x, OP_reshape, &attrs, 1, &x);
+    group_new(l->graph, copy);
+    set_order(copy, wish);
+    return copy;
+}
+
+/* Copies go before the whole group that reads them. */
+static Value *first_of_group(const Layouter *l, Value *v)
+{
+    return v->group >= 0 ? l->graph->groups.at[v->group].members.at[0] : v;
+}
+
+static bool is_dense(const Value *v, const Wish *wish)
+{
+    int64_t stride[MAX_RANK];
+    Layout layout = {.kind = LAYOUT_rows};
+    memcpy(layout.order, wish->order, sizeof layout.order);
+    layout_strides(&v->type.shape, &layout, stride);
+    for (int d = 0; d < v->type.shape.rank; d++)
+        if (v->type.shape.dim[d] > 1 && v->place.stride[d] != stride[d])
+            return false;
+    return true;
+}
+
+/* The pad pixel lies behind the root's last element, one innermost row long. */
+static bool can_pad(const Layouter *l, Value *x, const Wish *wish)
+{
+    Value *root = view_root(x);
+    if (root->group < 0 || graph_is_output(l->graph, root) || !is_dense(x, wish))
+        return false;
+    int64_t row = root->type.shape.dim[(int)root->layout.order[root->type.shape.rank - 1]];
+    return shape_count(&root->type.shape) == shape_count(&x->type.shape) &&
+           row >= x->type.shape.dim[1];
+}
+
+static bool reads_outside(const Value *v)
+{
+    if (v->op != OP_conv2d && v->op != OP_conv1d && v->op != OP_avg_pool2d)
+        return false;
+    Window w = window_of(v);
+    return window_leaves_map(&w);
+}
+
+/* Few channels: the padding is made explicit, rows become dense runs. */
+static bool wants_explicit_pad(const Value *v)
+{
+    if (v->op != OP_conv2d || v->attr.groups != 1)
+        return false;
+    const Shape *w = &v->args[1]->type.shape;
+    return w->dim[1] < 16 && w->dim[3] > 1 && v->attr.dilation.at[1] == 1;
+}
+
+static void pad_before(Layouter *l, Value *conv)
+{
+    Value *x = conv->args[0], *at = first_of_group(l, conv);
+    Attrs attrs = attrs_default();
+    attrs.mode = MODE_constant;
+    attrs.pad.n = 8;
+    for (int i = 0; i < 8; i++)
+        attrs.pad.at[i] = 0;
+    attrs.pad.at[2] = conv->attr.pad.at[0];
+    attrs.pad.at[3] = conv->attr.pad.at[1];
+    attrs.pad.at[6] = conv->attr.pad.at[2];
+    attrs.pad.at[7] = conv->attr.pad.at[3];
+    Value *padded = graph_add(l->graph, at, conv, OP_pad, &attrs, 1, &x);
+    Wish wish = channels_last(4);
+    group_new(l->graph, padded);
+    set_order(padded, &wish);
+    value_set_arg(conv, 0, padded);
+    for (int i = 0; i < 4; i++)
+        conv->attr.pad.at[i] = 0;
+}
+
+static void prepare_window(Layouter *l, Value *v)
+{
+    Value *x = v->args[0];
+    Wish wish = channels_last(x->type.shape.rank);
+    if (wants_explicit_pad(v)) {
+        if (reads_outside(v))
+            pad_before(l, v);
+        else if (!is_dense(x, &wish))
+            value_set_arg(v, 0, copy_before(l, first_of_group(l, v), x, &wish));
+        return;
+    }
+    if (!reads_outside(v))
+        return;
+    if (!can_pad(l, x, &wish)) {
+        x = copy_before(l, first_of_group(l, v), x, &wish);
+        value_set_arg(v, 0, x);
+    }
+    view_root(x)->layout.pad_pixel = true;
+}
+
+static bool dense_in(const Value *x, int d)
+{
+    return x->type.shape.dim[d] == 1 || x->place.stride[d] == 1;
+}
+
+/* A product needs an operand that is dense along its free dimension. */
+static void prepare_product(Layouter *l, Value *v)
+{
+    Value *a = v->args[0], *b = v->args[1];
+    int ra = a->type.shape.rank, rb = b->type.shape.rank;
+    int am = ra - (v->attr.transpose_a ? 1 : 2), bn = rb - (v->attr.transpose_b ? 2 : 1);
+    if (dense_in(a, am) || dense_in(b, bn))
+        return;
+    bool copy_b = shape_count(&b->type.shape) <= shape_count(&a->type.shape);
+    Value *x = copy_b ? b : a;
+    int dense = copy_b ? bn : am, n = 0;
+    Wish wish = {.any = true};
+    for (int d = 0; d < x->type.shape.rank; d++)
+        if (d != dense)
+            wish.order[n++] = (signed char)d;
+    wish.order[n] = (signed char)dense;
+    value_set_arg(v, copy_b ? 1 : 0, copy_before(l, first_of_group(l, v), x, &wish));
+}
+
+/* Lanes lie along n or m; the wish is met when it ends in one that can. */
+static Wish product_order(const Value *v, const Wish *wish)
+{
+    const Value *a = v->args[0], *b = v->args[1];
+    int rank = v->type.shape.rank, m = rank - 2, n = rank - 1;
+    bool by_n = dense_in(b, b->type.shape.rank - (v->attr.transpose_b ? 2 : 1));
+    bool by_m = dense_in(a, a->type.shape.rank - (v->attr.transpose_a ? 1 : 2));
+    int last = wish->any ? wish->order[rank - 1] : -1;
+    if ((last == n && by_n) || (last == m && by_m))
+        return *wish;
+    bool lanes_m = by_m && (!by_n || v->type.shape.dim[m] > v->type.shape.dim[n]);
+    Wish order = row_major(rank);
+    if (wish->any)
+        order = *wish;
+    int dense = lanes_m ? m : n, k = 0;
+    Wish result = {.any = true};
+    for (int i = 0; i < rank; i++)
+        if (order.order[i] != dense)
+            result.order[k++] = order.order[i];
+    result.order[k] = (signed char)dense;
+    return result;
+}
+
+static Wish order_like_argument(const Value *v)
+{
+    for (int i = 0; i < v->nargs; i++)
+        if (shape_equal(&v->args[i]->type.shape, &v->type.shape) &&
+            op_info[v->args[i]->op].class != CLASS_source)
+            return order_of_strides(&v->type.shape, v->args[i]->place.stride);
+    for (int i = 0; i < v->nargs; i++)
+        if (v->args[i]->type.shape.rank == v->type.shape.rank)
+            return order_of_strides(&v->type.shape, v->args[i]->place.stride);
+    return row_major(v->type.shape.rank);
+}
+
+/* Kept dimensions stay in the argument's order. */
+static Wish reduced_order(const Value *v)
+{
+    const Value *x = v->args[0];
+    if (v->type.shape.rank == x->type.shape.rank)
+        return order_of_strides(&v->type.shape, x->place.stride);
+    int64_t stride[MAX_RANK];
+    int n = 0;
+    for (int d = 0; d < x->type.shape.rank; d++) {
+        bool gone = v->op == OP_argmax && d == v->attr.axis;
+        for (int i = 0; i < v->attr.axes.n && v->op != OP_argmax; i++)
+            gone = gone || v->attr.axes.at[i] == d;
+        if (!gone)
+            stride[n++] = x->place.stride[d];
+    }
+    return order_of_strides(&v->type.shape, stride);
+}
+
+static Wish natural_order(const Value *v, const Wish *wish)
+{
+    int rank = v->type.shape.rank;
+    switch (op_info[v->op].class) {
+    case CLASS_conv:
+        return v->op == OP_linear ? row_major(rank) : channels_last(rank);
+    case CLASS_pool: return channels_last(rank);
+    case CLASS_product: return product_order(v, wish);
+    case CLASS_reduce: return reduced_order(v);
+    case CLASS_unary:
+    case CLASS_binary:
+    case CLASS_compare:
+    case CLASS_select:
+    case CLASS_move:
+    case CLASS_view:
+        if (wish->any)
+            return *wish;
+        return v->op == OP_one_hot ? row_major(rank) : order_like_argument(v);
+    case CLASS_source:
+    case CLASS_attention:
+    case CLASS_norm:
+    case CLASS_softmax: return row_major(rank);
+    }
+    bug("natural_order: no such class");
+}
+
+static Wish none;
+
+static const Wish *wish_of(const Layouter *l, const Value *v)
+{
+    return v->id < l->wishes ? &l->wish[v->id] : &none;
+}
+
+static void prepare_arguments(Layouter *l, Value *v)
+{
+    if (v->op == OP_conv2d || v->op == OP_conv1d || v->op == OP_avg_pool2d)
+        prepare_window(l, v);
+    else if (v->op == OP_matmul)
+        prepare_product(l, v);
+}
+
+/* All members of a group are stored (if at all) in the anchor's order. */
+static void place_computed(Layouter *l, Value *v)
+{
+    const Group *group = &l->graph->groups.at[v->group];
+    if (v == group->anchor)
+        prepare_arguments(l, v);
+    const Value *last = group->members.at[group->members.n - 1];
+    Wish wish = v == group->anchor ? natural_order(v, wish_of(l, last))
+                                   : order_of_strides(&v->type.shape,
+                                                      group->anchor->place.stride);
+    set_order(v, &wish);
+}
+
+static void place_view(Layouter *l, Value *v)
+{
+    int64_t offset;
+    if (view_strides(v, v->args[0]->place.stride, v->place.stride, &offset)) {
+        v->place.offset = offset;
+        return;
+    }
+    group_new(l->graph, v);
+    Wish wish = natural_order(v, wish_of(l, v));
+    set_order(v, &wish);
+}
+
+/* Outputs are dense in logical order and written by a step. */
+static void settle_outputs(Layouter *l)
+{
+    for (int i = 0; i < l->graph->outputs.n; i++) {
+        Output *out = &l->graph->outputs.at[i];
+        Wish plain = row_major(out->value->type.shape.rank);
+        bool repeated = false;
+        for (int k = 0; k < i; k++)
+            repeated = repeated || l->graph->outputs.at[k].value == out->value;
+        if (out->value->group < 0 || !is_dense(out->value, &plain) ||
+            out->value->layout.pad_pixel || repeated)
+            out->value = copy_before(l, NULL, out->value, &plain);
+    }
+}
+
+void pass_layout(Graph *graph, const Target *target)
+{
+    (void)target;
+    Layouter l = {.graph = graph, .wishes = graph->next_id};
+    l.wish = NEW(graph->arena, Wish, graph->next_id + 1);
+    for (int i = 0; i < graph->outputs.n; i++)
+        wish_for(&l, graph->outputs.at[i].value,
+                 row_major(graph->outputs.at[i].value->type.shape.rank));
+    for (Value *v = graph->last; v; v = v->prev)
+        wish_of_reader(&l, v);
+    FOR_VALUES(v, graph) {
+        if (op_info[v->op].class == CLASS_source)
+            layout_strides(&v->type.shape, &v->layout, v->place.stride);
+        else if (v->group >= 0 && !v->layout.pad_pixel && v->place.stride[0] == 0)
+            place_computed(&l, v);
+        else if (v->group < 0)
+            place_view(&l, v);
+    }
+    settle_outputs(&l);
+}

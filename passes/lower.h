@@ -1,0 +1,83 @@
+/* Lowering, shared by its files: from one group of the graph to one step.
+ *
+ * A group becomes a kernel whose parameters are its operands: 0 is the result,
+ * the others are read. The anchor's file builds the loops; every file ends each
+ * element (or vector) with chain_store, which applies the group's elementwise
+ * chain and stores. */
+#ifndef VTC_PASSES_LOWER_H
+#define VTC_PASSES_LOWER_H
+
+#include "ir/pack.h"
+#include "passes/layout.h"
+#include "passes/nest.h"
+#include "passes/pass.h"
+
+typedef struct Operand {
+    const Value *value;   /* NULL: a table or a constant section */
+    int section;          /* when value is NULL */
+    bool used_anywhere;   /* read at other elements than the one stored: it
+                             cannot share storage with the result */
+} Operand;
+
+typedef struct Lower {
+    Arena *arena;
+    Graph *graph;
+    const Target *target;
+    Program *program;
+    /* the step being built */
+    const Group *group;
+    const Value *result; /* last member */
+    Kernel *kernel;
+    Build b;
+    int operands;
+    Operand operand[MAX_OPERANDS];
+    int64_t *section_of; /* by value id: section index + 1 */
+} Lower;
+
+/* Opens the kernel of the current group: operand 0 and one for every value that
+ * the chain reads. `tasks` is set later by lower_tasks. */
+void lower_open(Lower *l, const char *what);
+/* The operand that reads a placed value; added when it is not there yet. */
+int lower_operand(Lower *l, const Value *value, bool used_anywhere);
+/* A constant table (i32, or f32) in the weights blob; equal ones are shared. */
+int lower_table(Lower *l, const char *name, const int32_t *data, int64_t n);
+int lower_reals(Lower *l, const char *name, const float *data, int64_t n);
+/* Extents, alignment, access and aliasing of the parameters; shares equal
+ * kernels; appends the step. */
+void lower_close(Lower *l);
+
+/* Steps of an operand along the dimensions of the result: 0 where it is broadcast
+ * and for what the anchor reads anywhere. */
+void operand_steps(const Lower *l, int operand, int64_t *step);
+/* The nest over the result's elements with the operands opened so far. */
+Nest nest_of_result(const Lower *l);
+/* An At at the origin of all operands. */
+At at_origin(const Lower *l, int lanes, const Axis *vector);
+
+/* Loads operand at the current element(s). */
+const Expr *at_load(Lower *l, const At *at, int operand);
+/* Lanes that the group's types allow: f32 and i32 only. */
+int lower_lanes(const Lower *l);
+/* The chain after the anchor applied to `anchor`, then stored. With anchor NULL
+ * the first member is elementwise too. */
+void chain_store(Lower *l, const At *at, const Expr *anchor);
+/* One elementwise operator on its arguments. */
+const Expr *lower_elementwise(Lower *l, const Value *value, const Expr **arg,
+                              int lanes);
+/* Task axis: makes axis 0's loop (or a part of it) the kernel's tasks. */
+Index lower_tasks(Lower *l, int64_t tasks);
+/* The zero row behind a result that convolutions read with padding. */
+void store_pad_pixel(Lower *l);
+
+/* One per family, hung in lower.c's table by operator. */
+void lower_map(Lower *l);
+void lower_concat(Lower *l);
+void lower_pad(Lower *l);
+void lower_resize(Lower *l);
+void lower_one_hot(Lower *l);
+void lower_reduce(Lower *l);
+void lower_argmax(Lower *l);
+void lower_window(Lower *l);      /* pooling and depthwise convolution */
+void lower_contraction(Lower *l); /* conv2d, conv1d, linear, matmul */
+
+#endif

@@ -1,0 +1,284 @@
+/* plan_memory: where every stored value lies.
+ *
+ * A value lives from the step that makes it to the last step that reads it or a
+ * view of it. An elementwise result takes over the storage of an operand that
+ * dies there (read at the very element that is written). Blocks are placed
+ * largest first at the lowest offset free during their life (greedy by size,
+ * Pisarchyk and Lee 2020).
+ *
+ *   %3 = add %1, %2 : ..   ->   %3 .. at workspace+0   (in place of %1)
+ *
+ * needs: grouped laid_out packed   makes: placed   breaks: nothing */
+#include "ir/pack.h"
+#include "passes/graph_passes.h"
+#include <stdlib.h>
+
+enum { ALIGN = 64 };
+
+typedef struct BlockOf {
+    Value *value;      /* the first of those that share it */
+    int first, last;   /* steps */
+    int64_t bytes, live, offset;
+} BlockOf;
+
+typedef struct Planner {
+    Graph *graph;
+    int steps;
+    int *step_of;      /* by group */
+    int *last_use;     /* by value id */
+    int *block_of;     /* by value id, -1 none */
+    BlockOf *blocks;
+    int n;
+} Planner;
+
+static Value *group_result(const Group *group)
+{
+    return group->members.at[group->members.n - 1];
+}
+
+static void number_steps(Planner *p)
+{
+    Graph *graph = p->graph;
+    FOR_VALUES(v, graph) {
+        v->view = view_root(v);
+        if (v->group >= 0 && group_result(&graph->groups.at[v->group]) == v)
+            p->step_of[v->group] = p->steps++;
+    }
+    FOR_VALUES(v, graph) {
+        if (v->group < 0)
+            continue;
+        for (int i = 0; i < v->nargs; i++) {
+            int *last = &p->last_use[v->args[i]->view->id];
+            int step = p->step_of[v->group];
+            *last = step > *last ? step : *last;
+        }
+    }
+}
+
+static int64_t align_up(int64_t n)
+{
+    return (n + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* ---- in place ---------------------------------------------------------- */
+
+static bool same_strides(const Value *a, const Value *b)
+{
+    if (!shape_equal(&a->type.shape, &b->type.shape))
+        return false;
+    for (int d = 0; d < a->type.shape.rank; d++)
+        if (a->type.shape.dim[d] > 1 && a->place.stride[d] != b->place.stride[d])
+            return false;
+    return true;
+}
+
+/* Read only element by element in this group, never by its anchor at large. */
+static bool read_in_step(const Group *group, const Value *root, const Value *result,
+                         Value **operand)
+{
+    bool found = false;
+    for (int i = 0; i < group->members.n; i++) {
+        const Value *v = group->members.at[i];
+        for (int k = 0; k < v->nargs; k++) {
+            if (v->args[k]->view != root || v->args[k]->group == v->group)
+                continue;
+            if (!op_is_elementwise(v->op) || v->args[k] != root ||
+                !same_strides(root, result))
+                return false;
+            found = true;
+            *operand = v->args[k];
+        }
+    }
+    return found;
+}
+
+static int block_to_share(const Planner *p, const Group *group, const Value *result)
+{
+    for (int i = 0; i < group->members.n; i++) {
+        const Value *v = group->members.at[i];
+        for (int k = 0; k < v->nargs; k++) {
+            Value *root = v->args[k]->view, *operand;
+            int block = p->block_of[root->id];
+            if (block < 0 || p->last_use[root->id] != p->step_of[group->anchor->group])
+                continue;
+            if (root->type.dtype == result->type.dtype &&
+                root->layout.pad_pixel == result->layout.pad_pixel &&
+                read_in_step(group, root, result, &operand))
+                return block;
+        }
+    }
+    return -1;
+}
+
+static void make_blocks(Planner *p)
+{
+    Graph *graph = p->graph;
+    FOR_VALUES(v, graph) {
+        if (v->group < 0 || group_result(&graph->groups.at[v->group]) != v ||
+            graph_is_output(graph, v))
+            continue;
+        const Group *group = &graph->groups.at[v->group];
+        int step = p->step_of[v->group];
+        int last = p->last_use[v->id] > step ? p->last_use[v->id] : step;
+        int share = block_to_share(p, group, v);
+        if (share >= 0) {
+            p->blocks[share].last = last;
+            p->block_of[v->id] = share;
+            continue;
+        }
+        int64_t bytes = storage_count(v) * dtype_info[v->type.dtype].bytes;
+        p->blocks[p->n] = (BlockOf){v, step, last, align_up(bytes), type_bytes(&v->type), 0};
+        p->block_of[v->id] = p->n++;
+    }
+}
+
+/* ---- offsets ----------------------------------------------------------- */
+
+static int larger_first(const void *a, const void *b)
+{
+    const BlockOf *x = *(const BlockOf *const *)a, *y = *(const BlockOf *const *)b;
+    if (x->bytes != y->bytes)
+        return x->bytes < y->bytes ? 1 : -1;
+    return x->first != y->first ? x->first - y->first : x->value->id - y->value->id;
+}
+
+static bool meet(const BlockOf *a, const BlockOf *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+/* The lowest offset at which no placed block that meets it is in the way. */
+static int64_t lowest_offset(BlockOf *const *placed, int n, const BlockOf *block)
+{
+    int64_t offset = 0;
+    bool moved = true;
+    while (moved) {
+        moved = false;
+        for (int i = 0; i < n; i++) {
+            const BlockOf *o = placed[i];
+            if (meet(o, block) && o->offset < offset + block->bytes &&
+                offset < o->offset + o->bytes) {
+                offset = o->offset + o->bytes;
+                moved = true;
+            }
+        }
+    }
+    return offset;
+}
+
+static int64_t place_blocks(Planner *p)
+{
+    BlockOf **order = NEW(p->graph->arena, BlockOf *, p->n + 1);
+    int64_t end = 0;
+    for (int i = 0; i < p->n; i++)
+        order[i] = &p->blocks[i];
+    qsort(order, (size_t)p->n, sizeof *order, larger_first);
+    for (int i = 0; i < p->n; i++) {
+        order[i]->offset = lowest_offset(order, i, order[i]);
+        if (order[i]->offset + order[i]->bytes > end)
+            end = order[i]->offset + order[i]->bytes;
+    }
+    return end;
+}
+
+static int64_t live_bytes(const Planner *p)
+{
+    int64_t most = 0;
+    for (int s = 0; s < p->steps; s++) {
+        int64_t sum = 0;
+        for (int i = 0; i < p->n; i++)
+            if (p->blocks[i].first <= s && s <= p->blocks[i].last)
+                sum += p->blocks[i].live;
+        most = sum > most ? sum : most;
+    }
+    return most;
+}
+
+/* ---- homes ------------------------------------------------------------- */
+
+static bool is_inlined(const Value *v, const Value *reader)
+{
+    return v->op == OP_constant && shape_count(&v->type.shape) == 1 &&
+           op_is_elementwise(reader->op);
+}
+
+static void place_weights(Graph *graph)
+{
+    int64_t offset = 0;
+    FOR_VALUES(v, graph)
+        v->mark = 0;
+    FOR_VALUES(v, graph)
+        for (int i = 0; i < v->nargs; i++)
+            if (v->group >= 0 && !is_inlined(v->args[i], v))
+                v->args[i]->view->mark = 1;
+    FOR_VALUES(v, graph) {
+        if ((v->op != OP_weight && v->op != OP_constant) || !v->mark)
+            continue;
+        DType stored = v->type.dtype == DT_f16 || v->type.dtype == DT_bf16
+                           ? DT_f32
+                           : v->type.dtype;
+        v->place.home = HOME_weights;
+        v->place.offset = offset;
+        v->place.bytes = packed_count(v) * dtype_info[stored].bytes;
+        offset = align_up(offset + v->place.bytes);
+    }
+}
+
+static void place_roots(Planner *p)
+{
+    Graph *graph = p->graph;
+    int input = 0;
+    FOR_VALUES(v, graph) {
+        int64_t bytes = storage_count(v) * dtype_info[v->type.dtype].bytes;
+        if (v->op == OP_input) {
+            v->place.home = HOME_input;
+            v->place.port = input++;
+            v->place.bytes = bytes;
+        } else if (p->block_of[v->id] >= 0) {
+            v->place.home = HOME_workspace;
+            v->place.offset = p->blocks[p->block_of[v->id]].offset;
+            v->place.bytes = bytes;
+        }
+    }
+    for (int i = 0; i < graph->outputs.n; i++) {
+        Value *v = graph->outputs.at[i].value;
+        v->place.home = HOME_output;
+        v->place.port = i;
+        v->place.offset = 0;
+        v->place.bytes = type_bytes(&v->type);
+    }
+}
+
+/* A view's offset so far is in elements of its argument. */
+static void place_views(Graph *graph)
+{
+    FOR_VALUES(v, graph) {
+        if (!value_is_view(v))
+            continue;
+        const Value *x = v->args[0];
+        v->place.home = x->place.home;
+        v->place.port = x->place.port;
+        v->place.offset = x->place.offset +
+                          v->place.offset * dtype_info[v->type.dtype].bytes;
+    }
+}
+
+void pass_plan_memory(Graph *graph, const Target *target)
+{
+    (void)target;
+    Arena *a = graph->arena;
+    Planner p = {.graph = graph};
+    p.step_of = NEW(a, int, graph->groups.n + 1);
+    p.last_use = NEW(a, int, graph->next_id + 1);
+    p.block_of = NEW(a, int, graph->next_id + 1);
+    p.blocks = NEW(a, BlockOf, graph->next_id + 1);
+    for (int i = 0; i < graph->next_id; i++)
+        p.block_of[i] = -1;
+    number_steps(&p);
+    make_blocks(&p);
+    graph->workspace_bytes = place_blocks(&p);
+    graph->live_bytes = live_bytes(&p);
+    place_weights(graph);
+    place_roots(&p);
+    place_views(graph);
+}
