@@ -22,8 +22,8 @@ Attrs attrs_default(void)
 #define DEFAULT_bool(id, value) attrs.id = value;
 #define DEFAULT_mode(id, value) attrs.id = value;
 #define DEFAULT_dtype(id, value) attrs.id = value;
-#define DEFAULT_ints(id, value)                                                \
-    for (int i = 0; i < MAX_INTS; i++)                                         \
+#define DEFAULT_ints(id, value)        \
+    for (int i = 0; i < MAX_INTS; i++) \
         attrs.id.at[i] = value;
 #define ATTR(id, kind, value, text) DEFAULT_##kind(id, value)
 #include "ir/attrs.def"
@@ -100,7 +100,8 @@ static float float_of_half(uint16_t half)
         float tiny = (float)mantissa * 0x1p-24f;
         return sign ? -tiny : tiny;
     }
-    return float_of_bits(sign | (uint32_t)(exponent + 112) << 23 | mantissa << 13);
+    return float_of_bits(sign | (uint32_t)(exponent + 112) << 23 |
+                         mantissa << 13);
 }
 
 double tensor_get(const Tensor *tensor, int64_t index)
@@ -228,17 +229,20 @@ Value *graph_source(Graph *graph, Op op, const char *name, Type type, Span span)
     return value_new(graph, NULL, &proto, type, 0, NULL);
 }
 
+static bool name_is_taken(const Graph *graph, const char *name)
+{
+    FOR_VALUES(v, graph)
+    if (v->name && strcmp(v->name, name) == 0)
+        return true;
+    return false;
+}
+
 const char *graph_fresh_name(Graph *graph, const char *wish)
 {
     const char *name = wish;
-    for (int i = 1;; i++) {
-        bool taken = false;
-        FOR_VALUES(v, graph)
-            taken = taken || (v->name && strcmp(v->name, name) == 0);
-        if (!taken)
-            return name;
+    for (int i = 1; name_is_taken(graph, name); i++)
         name = arena_printf(graph->arena, "%s.%d", wish, i);
-    }
+    return name;
 }
 
 /* ---- changing ---------------------------------------------------------- */
@@ -251,21 +255,38 @@ void value_set_arg(Value *value, int index, Value *arg)
 void graph_replace(Graph *graph, Value *old, Value *by)
 {
     FOR_VALUES(v, graph)
-        for (int i = 0; i < v->nargs; i++)
-            if (v->args[i] == old && v != by)
-                value_set_arg(v, i, by);
+    for (int i = 0; i < v->nargs; i++)
+        if (v->args[i] == old && v != by)
+            value_set_arg(v, i, by);
     for (int i = 0; i < graph->outputs.n; i++)
         if (graph->outputs.at[i].value == old)
             graph->outputs.at[i].value = by;
 }
 
+#ifdef VTC_CHECK_PASSES
+static bool is_used(const Graph *graph, const Value *value)
+{
+    FOR_VALUES(v, graph)
+    for (int i = 0; i < v->nargs; i++)
+        if (v->args[i] == value)
+            return true;
+    return graph_is_output(graph, value);
+}
+#endif
+
 void graph_remove(Graph *graph, Value *value)
 {
+#ifdef VTC_CHECK_PASSES
+    if (is_used(graph, value))
+        bug("graph_remove: value %d is still used", value->id);
+#endif
     unlink_value(graph, value);
 }
 
 void graph_move_before(Graph *graph, Value *value, Value *at)
 {
+    if (value == at)
+        return;
     unlink_value(graph, value);
     link_before(graph, value, at);
 }
@@ -273,10 +294,10 @@ void graph_move_before(Graph *graph, Value *value, Value *at)
 void graph_count_uses(Graph *graph)
 {
     FOR_VALUES(v, graph)
-        v->uses = 0;
+    v->uses = 0;
     FOR_VALUES(v, graph)
-        for (int i = 0; i < v->nargs; i++)
-            v->args[i]->uses++;
+    for (int i = 0; i < v->nargs; i++)
+        v->args[i]->uses++;
     for (int i = 0; i < graph->outputs.n; i++)
         graph->outputs.at[i].value->uses++;
 }
@@ -299,49 +320,89 @@ static uint64_t next_random(uint64_t *state)
     return *state;
 }
 
+typedef VEC(Value *) Values;
+
 /* Inputs keep their order: it is the signature. */
-static bool ready(const Value *v, const Value *last_input)
+static bool is_ready(const Value *v, const Value *next_input)
 {
     if (v->op == OP_input)
-        return !last_input || last_input->mark == 0;
+        return v == next_input;
     for (int i = 0; i < v->nargs; i++)
         if (v->args[i]->mark != 0)
             return false;
     return true;
 }
 
+static Value *first_input(const Values *waiting)
+{
+    for (int i = 0; i < waiting->n; i++)
+        if (waiting->at[i]->op == OP_input)
+            return waiting->at[i];
+    return NULL;
+}
+
+/* The first ready one from a random start among the first few, so that time
+ * stays linear where it can; the very first is always ready. */
+static Value *take_ready(Values *waiting, uint64_t random, const Value *input)
+{
+    enum { WINDOW = 64 };
+    int width = waiting->n < WINDOW ? waiting->n : WINDOW;
+    int k = (int)(random % (uint64_t)width);
+    while (!is_ready(waiting->at[k], input))
+        k = (k + 1) % width;
+    Value *v = waiting->at[k];
+    memmove(&waiting->at[k], &waiting->at[k + 1],
+            sizeof v * (size_t)(waiting->n - k - 1));
+    waiting->n--;
+    return v;
+}
+
 void graph_shuffle(Graph *graph, uint64_t seed)
 {
     uint64_t state = seed * 2654435761u + 88172645463325252u;
-    VEC(Value *) waiting = {0};
-    FOR_VALUES(v, graph) {
+    Values waiting = {0};
+    FOR_VALUES(v, graph)
+    {
         v->mark = 1;
         VEC_PUSH(graph->arena, waiting, v);
     }
     graph->first = graph->last = NULL;
+    Value *input = first_input(&waiting);
     while (waiting.n) {
-        int pick = (int)(next_random(&state) % (uint64_t)(waiting.n < 8 ? waiting.n : 8));
-        Value *input = NULL;
-        for (int i = 0; i < waiting.n; i++) {
-            int k = (pick + i) % waiting.n;
-            Value *v = waiting.at[k];
-            input = NULL;
-            for (int j = 0; j < k && v->op == OP_input; j++)
-                if (waiting.at[j]->op == OP_input)
-                    input = waiting.at[j];
-            if (!ready(v, input))
-                continue;
-            v->mark = 0;
-            link_before(graph, v, NULL);
-            memmove(&waiting.at[k], &waiting.at[k + 1],
-                    sizeof(Value *) * (size_t)(waiting.n - k - 1));
-            waiting.n--;
-            break;
-        }
+        Value *v = take_ready(&waiting, next_random(&state), input);
+        v->mark = 0;
+        link_before(graph, v, NULL);
+        if (v == input)
+            input = first_input(&waiting);
     }
 }
 
 /* ---- copy -------------------------------------------------------------- */
+
+static Value *copy_value(Arena *arena, const Value *v, Value **by_id)
+{
+    Value *copy = NEW(arena, Value, 1);
+    *copy = *v;
+    copy->args = NEW(arena, Value *, v->nargs ? v->nargs : 1);
+    for (int i = 0; i < v->nargs; i++)
+        copy->args[i] = by_id[v->args[i]->id];
+    copy->view = v->view ? by_id[v->view->id] : NULL;
+    return by_id[v->id] = copy;
+}
+
+static Group copy_group(Arena *arena, const Group *group, Value **by_id)
+{
+    Group copy = {.anchor = by_id[group->anchor->id]};
+    for (int i = 0; i < group->members.n; i++)
+        VEC_PUSH(arena, copy.members, by_id[group->members.at[i]->id]);
+    return copy;
+}
+
+/* An array of its own for `to`, so that growing one leaves the other alone. */
+#define VEC_COPY(arena, to, from)                                   \
+    ((to).at = arena_grow((arena), (from).at, (size_t)(from).n,     \
+                          (size_t)(from).n + 1, sizeof *(from).at), \
+     (to).n = (from).n, (to).cap = (from).n + 1)
 
 Graph *graph_copy(Arena *arena, const Graph *graph, Value ***map)
 {
@@ -350,36 +411,18 @@ Graph *graph_copy(Arena *arena, const Graph *graph, Value ***map)
     copy->arena = arena;
     copy->first = copy->last = NULL;
     Value **by_id = NEW(arena, Value *, graph->next_id + 1);
-    FOR_VALUES(v, graph) {
-        Value *w = NEW(arena, Value, 1);
-        *w = *v;
-        w->args = NEW(arena, Value *, v->nargs ? v->nargs : 1);
-        for (int i = 0; i < v->nargs; i++)
-            w->args[i] = by_id[v->args[i]->id];
-        w->view = v->view ? by_id[v->view->id] : NULL;
-        by_id[v->id] = w;
-        link_before(copy, w, NULL);
-    }
-    copy->outputs.at = arena_grow(arena, graph->outputs.at, (size_t)graph->outputs.n,
-                                  (size_t)graph->outputs.n + 1, sizeof(Output));
-    copy->outputs.cap = graph->outputs.n + 1;
+    FOR_VALUES(v, graph)
+    link_before(copy, copy_value(arena, v, by_id), NULL);
+    VEC_COPY(arena, copy->outputs, graph->outputs);
     for (int i = 0; i < copy->outputs.n; i++)
         copy->outputs.at[i].value = by_id[graph->outputs.at[i].value->id];
-    copy->groups.at = NEW(arena, Group, graph->groups.n + 1);
-    copy->groups.cap = graph->groups.n + 1;
-    for (int i = 0; i < graph->groups.n; i++) {
-        const Group *from = &graph->groups.at[i];
-        Group *to = &copy->groups.at[i];
-        to->anchor = by_id[from->anchor->id];
-        for (int k = 0; k < from->members.n; k++)
-            VEC_PUSH(arena, to->members, by_id[from->members.at[k]->id]);
-    }
-    copy->preprocess.at = arena_grow(arena, graph->preprocess.at,
-                                     (size_t)graph->preprocess.n,
-                                     (size_t)graph->preprocess.n + 1, sizeof(Preprocess));
-    copy->preprocess.cap = graph->preprocess.n + 1;
+    VEC_COPY(arena, copy->groups, graph->groups);
+    for (int i = 0; i < graph->groups.n; i++)
+        copy->groups.at[i] = copy_group(arena, &graph->groups.at[i], by_id);
+    VEC_COPY(arena, copy->preprocess, graph->preprocess);
     for (int i = 0; i < copy->preprocess.n; i++)
         copy->preprocess.at[i].input = by_id[graph->preprocess.at[i].input->id];
+    VEC_COPY(arena, copy->stages, graph->stages);
     if (map)
         *map = by_id;
     return copy;

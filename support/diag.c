@@ -12,6 +12,8 @@ Diag *diag_new(Arena *arena)
 }
 
 static const char *format_text(Arena *arena, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static const char *format_text(Arena *arena, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);
