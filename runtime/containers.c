@@ -32,9 +32,31 @@ static uint32_t crc32_of(const unsigned char *at, size_t n)
     return ~crc;
 }
 
+enum { SIGNATURE = 8, CHUNK = 12, /* length, kind and CRC */ HEADER = 13 };
+
+/* The first chunk says the size; the decoder has no words for too large. */
+static int png_size_check(const VtcBytes *file, const char *name,
+                          VtcError *error)
+{
+    const unsigned char *kind = file->at + SIGNATURE + 4;
+    if (file->n < SIGNATURE + CHUNK + HEADER)
+        return truncated(name, "PNG", error);
+    uint32_t width = big32(kind + 4), height = big32(kind + 8);
+    if (memcmp(kind - 4, "\0\0\0\x0dIHDR", 8) != 0 || width == 0 || height == 0)
+        return vtc_fail(error, VTC_ERR_FORMAT, "%s: malformed PNG header", name);
+    if (width > VTC_MAX_PIXELS / height)
+        return vtc_fail(error, VTC_ERR_LIMIT,
+                        "%s: %lu x %lu pixels are more than the %d accepted",
+                        name, (unsigned long)width, (unsigned long)height,
+                        VTC_MAX_PIXELS);
+    return VTC_OK;
+}
+
 int vtc_png_check(const VtcBytes *file, const char *name, VtcError *error)
 {
-    enum { SIGNATURE = 8, CHUNK = 12 }; /* length, kind and CRC */
+    int status = png_size_check(file, name, error);
+    if (status != VTC_OK)
+        return status;
     size_t at = SIGNATURE;
     for (;;) {
         if (file->n - at < CHUNK)

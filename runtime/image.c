@@ -44,6 +44,11 @@ int vtc_image_decode(VtcImage *image, const VtcBytes *file, const char *name,
                      VtcError *error)
 {
     memset(image, 0, sizeof *image);
+    if (file->n > VTC_MAX_IMAGE_BYTES)
+        return vtc_fail(error, VTC_ERR_LIMIT,
+                        "%s: %zu bytes are more than the %d accepted of an "
+                        "image",
+                        name, file->n, VTC_MAX_IMAGE_BYTES);
     if (begins(file, "\x89PNG\r\n\x1a\n", 8))
         return check_then_decode(image, file, name,
                                  vtc_png_check(file, name, error), error);

@@ -76,15 +76,16 @@ static int check_format(const VtcBlobHeader *header, size_t file_bytes,
         return vtc_fail(error, VTC_ERR_VERSION,
                         "%s: format version %lu, this program reads %d", path,
                         (unsigned long)header->version, VTC_BLOB_VERSION);
-    if (header->payload_bytes != file_bytes - VTC_BLOB_HEADER_BYTES)
+    uint64_t follow = file_bytes - VTC_BLOB_HEADER_BYTES;
+    if (header->payload_bytes != follow)
         return vtc_fail(error, VTC_ERR_SIZE,
                         "%s: %s: the header says %llu bytes of weights, %llu "
                         "follow it",
                         path,
-                        header->payload_bytes > file_bytes ? "truncated"
-                                                           : "wrong size",
+                        header->payload_bytes > follow ? "truncated"
+                                                       : "wrong size",
                         (unsigned long long)header->payload_bytes,
-                        (unsigned long long)file_bytes - VTC_BLOB_HEADER_BYTES);
+                        (unsigned long long)follow);
     return VTC_OK;
 }
 
