@@ -262,5 +262,6 @@ void expr_visit(const Expr *expr, ExprVisit *visit, void *context);
 /* Every file's text of a label, as written: "layer{i}.0". */
 void label_print(const Label *label, Text *out);
 void expr_print(const Expr *expr, Text *out);
+void real_print(double value, Text *out); /* with a point or an exponent */
 
 #endif

@@ -89,7 +89,7 @@ static void call_print(const Expr *expr, Text *out)
 }
 
 /* A real keeps a point or an exponent, so that it is read as one. */
-static void real_print(double value, Text *out)
+void real_print(double value, Text *out)
 {
     Text digits = text_new(out->arena);
     text_double(&digits, value);

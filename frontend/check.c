@@ -208,14 +208,13 @@ static bool param_is_read(const Module *module, const StrMap *names, int index)
     return strmap_get(set.names, module->params.at[index].name.text) != NULL;
 }
 
-static void params_warn(Checker *c)
+static void params_warn(Elab *e, const Module *module)
 {
-    const Module *module = c->module;
-    const StrMap *names = block_names(c->e->arena, module->body);
+    const StrMap *names = block_names(e->arena, module->body);
     for (int i = 0; i < module->params.n && i < 100; i++) {
         const Name *name = &module->params.at[i].name;
         if (name->text[0] != '_' && !param_is_read(module, names, i))
-            diag_warning(c->e->diag, name->span, "%s '%s' is never used",
+            diag_warning(e->diag, name->span, "%s '%s' is never used",
                          module->is_model ? "input" : "parameter", name->text);
     }
 }
@@ -235,8 +234,6 @@ static void module_check(Elab *e, Module *module)
     assigned_collect(module->assigned, module->body);
     block_visit(module->body, expr_check, &c);
     block_check(&c, module->body);
-    if (!module->damaged)
-        params_warn(&c);
 }
 
 /* ---- all modules ------------------------------------------------------- */
@@ -300,7 +297,11 @@ static void unused_warn(Elab *e, const Block *block, int *left)
 void ast_warn_unused(Elab *e)
 {
     int left = 100; /* more say nothing new */
-    for (int i = 0; i < e->ast->files.n; i++)
-        for (int k = 0; k < e->ast->files.at[i]->modules.n; k++)
-            unused_warn(e, e->ast->files.at[i]->modules.at[k]->body, &left);
+    for (int i = 0; i < e->ast->files.n; i++) {
+        const File *file = e->ast->files.at[i];
+        for (int k = 0; k < file->modules.n && left > 0; k++) {
+            params_warn(e, file->modules.at[k]);
+            unused_warn(e, file->modules.at[k]->body, &left);
+        }
+    }
 }

@@ -163,7 +163,7 @@ const char *val_describe(Elab *e, Val v)
         return arena_printf(e->arena, "the integer %lld", (long long)v.integer);
     case VAL_real:
         text_add(&text, "the number ");
-        text_double(&text, v.real);
+        real_print(v.real, &text);
         return text_str(&text);
     case VAL_bool:
         return v.truth ? "true" : "false";
@@ -318,7 +318,8 @@ Graph *frontend_elaborate(Arena *arena, Diag *diag, const Ast *ast,
         return NULL;
     Elab elab = {.arena = arena, .diag = diag, .ast = ast, .stage = -1,
                  .modules = {.arena = arena}, .weights = {.arena = arena},
-                 .labels = {.arena = arena}, .reported = {.arena = arena}};
+                 .labels = {.arena = arena}, .stages = {.arena = arena},
+                 .reported = {.arena = arena}};
     Elab *e = &elab;
     ast_check(e);
     const Module *model = model_choose(e, model_name);

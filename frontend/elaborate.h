@@ -109,6 +109,10 @@ typedef struct Labelled {
     Value *value;
 } Labelled;
 
+typedef struct Stage {
+    int index; /* into graph->stages */
+} Stage;
+
 typedef struct Elab {
     Arena *arena;
     Diag *diag;
@@ -117,6 +121,7 @@ typedef struct Elab {
     StrMap modules;  /* -> Module */
     StrMap weights;  /* tensor name -> Value */
     StrMap labels;   /* full path -> Labelled */
+    StrMap stages;   /* name -> Stage */
     StrMap reported; /* errors already given, by place and kind */
     Scope *scope;
     Line *line;
@@ -215,7 +220,8 @@ void output_run(Elab *e, const Stmt *stmt);
 /* Names that can be known wrong without running: unknown modules, variables
  * never assigned, unused parameters, twice-given names. */
 void ast_check(Elab *e);
-/* Results that no run used. */
+/* Parameters that nobody reads, results that no run used; for programs without
+ * errors, where they mean something. */
 void ast_warn_unused(Elab *e);
 
 #endif

@@ -77,7 +77,8 @@ static void bind_positional(Binder *b, int positional)
     if (positional <= b->slots->n)
         return;
     elab_error(b->e, b->call->args.at[b->slots->n].span,
-               "%s takes at most %d arguments", b->slots->what, b->slots->n);
+               "%s takes at most %d %s", b->slots->what, b->slots->n,
+               b->slots->n == 1 ? "argument" : "arguments");
     b->ok = false;
 }
 

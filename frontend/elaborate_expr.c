@@ -51,8 +51,9 @@ static Val dim_property(Elab *e, const Expr *expr, const Value *tensor, int dim,
     if (shape->rank >= min_rank && shape->rank <= max_rank)
         return val_int(shape->dim[dim]);
     Message *message =
-        elab_error(e, expr->name_span, "'.%s' needs %s 4 dimensions, not %d",
-                   expr->text, min_rank == 4 ? "a tensor of" : "2 to", shape->rank);
+        elab_error(e, expr->name_span, "'.%s' needs %s %d dimensions, not %d",
+                   expr->text, min_rank == max_rank ? "a tensor of" : "at least",
+                   min_rank, shape->rank);
     elab_note_tensor(e, message, "tensor", tensor);
     return val_poison();
 }

@@ -98,11 +98,14 @@ static void label_remember(Elab *e, const Stmt *stmt)
 
 static int stage_index(Elab *e, const char *name)
 {
-    for (int i = 0; i < e->graph->stages.n; i++)
-        if (strcmp(e->graph->stages.at[i], name) == 0)
-            return i;
-    VEC_PUSH(e->arena, e->graph->stages, name);
-    return e->graph->stages.n - 1;
+    void **slot = strmap_slot(&e->stages, name);
+    Stage *stage = *slot;
+    if (!stage) {
+        *slot = stage = NEW(e->arena, Stage, 1);
+        stage->index = e->graph->stages.n;
+        VEC_PUSH(e->arena, e->graph->stages, name);
+    }
+    return stage->index;
 }
 
 /* The full path of a label in this scope; NULL after an error. */

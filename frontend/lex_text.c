@@ -69,23 +69,21 @@ static char *span_text(Arena *arena, Span span)
                          span.end - span.begin);
 }
 
-int64_t lex_integer(Parser *parser, Span span)
+bool lex_integer(Parser *parser, Span span, int64_t *value)
 {
     errno = 0;
-    long long value = strtoll(span_text(parser->arena, span), NULL, 10);
-    if (errno != ERANGE)
-        return value;
-    parse_error(parser, span, "this integer is out of range (64 bits)");
-    return 0;
+    *value = strtoll(span_text(parser->arena, span), NULL, 10);
+    if (errno == ERANGE)
+        parse_error(parser, span, "this integer is out of range (64 bits)");
+    return errno != ERANGE;
 }
 
-double lex_real(Parser *parser, Span span)
+bool lex_real(Parser *parser, Span span, double *value)
 {
-    double value = strtod(span_text(parser->arena, span), NULL);
-    if (isfinite(value))
-        return value;
-    parse_error(parser, span, "this number is out of range");
-    return 0;
+    *value = strtod(span_text(parser->arena, span), NULL);
+    if (!isfinite(*value))
+        parse_error(parser, span, "this number is out of range");
+    return isfinite(*value);
 }
 
 Name lex_name(Parser *parser, Span span)
@@ -116,6 +114,7 @@ static bool content_ok(Parser *parser, Span span, size_t quotes)
     return false;
 }
 
+/* What stands for \c; '\0' and an error when nothing does. */
 static char escape_value(Parser *parser, Span span, char c)
 {
     switch (c) {
@@ -125,23 +124,25 @@ static char escape_value(Parser *parser, Span span, char c)
     case '\\': return '\\';
     }
     parse_error(parser, span, "unknown escape: only \\n \\t \\\" \\\\ are there");
-    return c;
+    return '\0';
 }
 
 const char *lex_string(Parser *parser, Span span)
 {
     if (!content_ok(parser, span, 1))
-        return "";
+        return NULL;
+    bool ok = true;
     char *out = NEW(parser->arena, char, span.end - span.begin), *to = out;
     for (size_t i = span.begin + 1; i + 1 < span.end; i++) {
         char c = span.source->text[i];
         if (c == '\\') {
             Span escape = {span.source, i, i + 2};
             c = escape_value(parser, escape, span.source->text[++i]);
+            ok &= c != '\0';
         }
         *to++ = c;
     }
-    return out;
+    return ok ? out : NULL;
 }
 
 const char *lex_docstring(Parser *parser, Span span)

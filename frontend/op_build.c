@@ -57,7 +57,7 @@ static Value *weight_given(OpCall *call, int dims)
 {
     Value *weight = arg_tensor(call, "weight");
     const Shape *shape = &weight->type.shape;
-    if (!need_rank(call, "weight", dims + 2, dims == 2 ? "[O,C/groups,KH,KW]"
+    if (!arg_need_rank(call, "weight", dims + 2, dims == 2 ? "[O,C/groups,KH,KW]"
                                                        : "[O,C/groups,K]"))
         return NULL;
     if (arg_written(call, "out") &&
@@ -73,12 +73,10 @@ static Value *weight_given(OpCall *call, int dims)
 
 static bool conv_args_ok(OpCall *call, Ints kernel)
 {
-    bool out_ok = arg_given(call, "out") && arg_int(call, "out") >= 1;
-    if (!arg_given(call, "out"))
-        op_error(call, call->expr->span, "needs argument 'out' (or 'weight')");
-    else if (!out_ok)
+    bool out_ok = arg_int(call, "out") >= 1;
+    if (!out_ok)
         op_error(call, arg_span(call, "out"), "'out' must be at least 1");
-    for (int i = 0; i < kernel.n; i++)
+    for (int i = 0; i < kernel.n && !call->failed; i++)
         if (kernel.at[i] < 1)
             op_error(call, arg_span(call, "kernel"), "'kernel' must be at least 1");
     return !call->failed;
@@ -87,8 +85,11 @@ static bool conv_args_ok(OpCall *call, Ints kernel)
 static Value *weight_made(OpCall *call, const Value *x, int dims)
 {
     int64_t groups = arg_int(call, "groups");
-    if (!arg_given(call, "kernel")) {
-        op_error(call, call->expr->span, "needs argument 'kernel' (or 'weight')");
+    bool out = arg_given(call, "out"), size = arg_given(call, "kernel");
+    if (!out || !size) {
+        op_error(call, call->expr->span, "needs %s%s%s (or 'weight')",
+                 out ? "" : "'out'", out || size ? "" : " and ",
+                 size ? "" : "'kernel'");
         return NULL;
     }
     Ints kernel = arg_ints(call, "kernel", dims);
@@ -104,7 +105,7 @@ static Val conv_build(OpCall *call, Op op, int dims)
 {
     Value *x = arg_tensor(call, "x");
     Attrs attr = attrs_default();
-    if (!need_rank(call, "x", 2 + dims, dims == 2 ? "[N,C,H,W]" : "[N,C,L]"))
+    if (!arg_need_rank(call, "x", 2 + dims, dims == 2 ? "[N,C,H,W]" : "[N,C,L]"))
         return val_poison();
     attr.stride = arg_ints(call, "stride", dims);
     attr.dilation = arg_ints(call, "dilation", dims);
@@ -134,13 +135,13 @@ static Value *linear_weight(OpCall *call, const Shape *x)
 {
     if (arg_given(call, "weight")) {
         Value *weight = arg_tensor(call, "weight");
-        bool ok = need_rank(call, "weight", 2, "[O,I]") &&
+        bool ok = arg_need_rank(call, "weight", 2, "[O,I]") &&
                   (!arg_written(call, "out") ||
                    agrees(call, "out", arg_int(call, "out"), weight->type.shape.dim[0]));
         return ok ? weight : NULL;
     }
     if (!arg_given(call, "out"))
-        op_error(call, call->expr->span, "needs argument 'out' (or 'weight')");
+        op_error(call, call->expr->span, "needs 'out' (or 'weight')");
     else if (arg_int(call, "out") < 1)
         op_error(call, arg_span(call, "out"), "'out' must be at least 1");
     else
@@ -255,7 +256,7 @@ Val build_group_norm(OpCall *call)
 Val build_parameter(OpCall *call)
 {
     Type type = {DT_f32, {0}};
-    if (!shape_read(call, "shape", &type.shape))
+    if (!arg_read_shape(call, "shape", &type.shape))
         return val_poison();
     return val_tensor(op_weight(call, "", type));
 }
@@ -263,7 +264,7 @@ Val build_parameter(OpCall *call)
 Val build_constant(OpCall *call)
 {
     Type type = {DT_f32, {0}};
-    if (!shape_read(call, "shape", &type.shape))
+    if (!arg_read_shape(call, "shape", &type.shape))
         return val_poison();
     return val_tensor(op_constant(call, arg_real(call, "value"), type));
 }
@@ -277,6 +278,8 @@ Val build_pool(OpCall *call)
     attr.kernel = arg_ints(call, "kernel", 2);
     attr.stride = arg_given(call, "stride") ? arg_ints(call, "stride", 2) : attr.kernel;
     attr.pad = pads_read(call, 2);
+    if (!call->failed && (attr.kernel.at[0] < 1 || attr.kernel.at[1] < 1))
+        op_error(call, arg_span(call, "kernel"), "'kernel' must be at least 1");
     attr.ceil_mode = arg_bool(call, "ceil_mode");
     if (call->op->op == OP_avg_pool2d)
         attr.count_pad = arg_bool(call, "count_pad");
@@ -287,7 +290,7 @@ Val build_global_pool(OpCall *call)
 {
     Value *x = arg_tensor(call, "x");
     Attrs attr = attrs_default();
-    if (!need_rank(call, "x", 4, "[N,C,H,W]"))
+    if (!arg_need_rank(call, "x", 4, "[N,C,H,W]"))
         return val_poison();
     attr.axes = (Ints){2, {2, 3}};
     attr.keepdims = true;

@@ -363,7 +363,7 @@ Val build_broadcast(OpCall *call)
     Value *x = arg_tensor(call, "x");
     Attrs attr = attrs_default();
     Shape shape;
-    if (!shape_read(call, "shape", &shape))
+    if (!arg_read_shape(call, "shape", &shape))
         return val_poison();
     attr.shape = arg_ints(call, "shape", 0);
     return op_emit(call, OP_broadcast, &attr, 1, &x);
@@ -437,7 +437,7 @@ Val build_resize(OpCall *call)
                            MODE_asymmetric};
     Value *x = arg_tensor(call, "x");
     Attrs attr = attrs_default();
-    if (!need_rank(call, "x", 4, "[N,C,H,W]"))
+    if (!arg_need_rank(call, "x", 4, "[N,C,H,W]"))
         return val_poison();
     size_read(call, &x->type.shape, &attr.shape);
     attr.mode = word_read(call, "mode", modes, 2);

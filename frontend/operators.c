@@ -87,8 +87,9 @@ Ints arg_ints(OpCall *call, const char *name, int n)
     Ints ints = {0};
     int count = v.kind == VAL_list ? v.n : n > 0 ? n : 1;
     if (count > MAX_INTS || (n > 0 && count != n)) {
-        op_error(call, arg_span(call, name), "'%s' has %d entries, not %d", name,
-                 count, n > 0 ? n : MAX_INTS);
+        op_error(call, arg_span(call, name), "'%s' has %d %s, not %s%d", name, count,
+                 count == 1 ? "entry" : "entries", n > 0 ? "" : "at most ",
+                 n > 0 ? n : MAX_INTS);
         return (Ints){.n = n > 0 ? n : 0};
     }
     ints.n = count;
@@ -145,7 +146,7 @@ static void note_tensors(OpCall *call, Message *message)
     }
 }
 
-bool need_rank(OpCall *call, const char *name, int rank, const char *form)
+bool arg_need_rank(OpCall *call, const char *name, int rank, const char *form)
 {
     const Value *tensor = arg_tensor(call, name);
     if (tensor->type.shape.rank == rank)
@@ -158,7 +159,7 @@ bool need_rank(OpCall *call, const char *name, int rank, const char *form)
     return false;
 }
 
-bool shape_read(OpCall *call, const char *name, Shape *shape)
+bool arg_read_shape(OpCall *call, const char *name, Shape *shape)
 {
     Ints dims = arg_ints(call, name, 0);
     double count = 1;
@@ -381,8 +382,8 @@ static const char *const kind_noun[] = {
     [PARAM_tensor] = "a tensor",
     [PARAM_tensors] = "tensors",
     [PARAM_operand] = "a tensor or a number",
-    [PARAM_int] = "an integer (32 bits)",
-    [PARAM_ints] = "an integer or a list of integers (32 bits)",
+    [PARAM_int] = "an integer of 32 bits",
+    [PARAM_ints] = "an integer of 32 bits or a list of them",
     [PARAM_lists] = "a list of integers or of lists of integers",
     [PARAM_real] = "a number",
     [PARAM_bool] = "true or false",
@@ -449,7 +450,7 @@ static bool arg_check(OpCall *call, int i)
         *v = tensors_flatten(call->e, call->expr, *v);
     if (kind_fits(param->kind, *v))
         return true;
-    op_error(call, call->args[i]->span, "'%s' is %s, not %s", param->name,
+    op_error(call, call->args[i]->span, "'%s' must be %s, not %s", param->name,
              kind_noun[param->kind], val_describe(call->e, *v));
     return false;
 }

@@ -85,9 +85,9 @@ Val op_emit(OpCall *call, Op op, const Attrs *attr, int nargs, Value *const *arg
 /* A trained tensor LABEL.SUFFIX (SUFFIX "": LABEL alone); NULL after an error. */
 Value *op_weight(OpCall *call, const char *suffix, Type type);
 /* Is the tensor of that rank? `form` names its dimensions: "[N,C,H,W]". */
-bool need_rank(OpCall *call, const char *name, int rank, const char *form);
+bool arg_need_rank(OpCall *call, const char *name, int rank, const char *form);
 /* A shape from integers; false and an error when it cannot be a tensor's. */
-bool shape_read(OpCall *call, const char *name, Shape *shape);
+bool arg_read_shape(OpCall *call, const char *name, Shape *shape);
 /* A value of one number in every element. */
 Value *op_constant(OpCall *call, double number, Type type);
 /* A rank-0 constant of a type, for numbers beside tensors. */

@@ -16,6 +16,7 @@ typedef struct Parser {
     size_t offset; /* of the next token */
     Bracket brackets[LIMIT_NESTING];
     int depth;
+    size_t mute_until; /* syntax errors before are follow-ups of a broken token */
     bool line_ended; /* the last token ended a statement */
     bool damaged;    /* in this module, a statement was lost to an error */
     bool gave_up;    /* too many errors or too deep: the rest is not read */
@@ -37,10 +38,11 @@ void parser_close(Parser *parser, char close);
 void parser_drop_parens(Parser *parser);
 
 /* Text of tokens, checked; the lexer's actions (lex_text.c). */
-int64_t lex_integer(Parser *parser, Span span);
-double lex_real(Parser *parser, Span span);
+bool lex_integer(Parser *parser, Span span, int64_t *value);
+bool lex_real(Parser *parser, Span span, double *value);
 Name lex_name(Parser *parser, Span span);
-const char *lex_string(Parser *parser, Span span); /* span holds the quotes */
+/* The span holds the quotes; NULL after an error. */
+const char *lex_string(Parser *parser, Span span);
 const char *lex_docstring(Parser *parser, Span span);
 
 #endif

@@ -32,11 +32,13 @@ typedef struct TokenStream TokenStream;
 #define YYMAXDEPTH 5000
 #define YYSTACK_USE_ALLOCA 0
 
-/* The lexer with one token of lookahead, for the line end before `else`. */
+/* The lexer with one token of lookahead: a line end between '}' and `else` is
+ * none. */
 struct TokenStream {
     Parser *parser;
     void *scanner;
     bool peeked;
+    int last; /* token given before */
     int kind;
     VT_STYPE value;
     Span span;
@@ -69,6 +71,7 @@ static Name word_name(Parser *parser, Span span);
 %token <double> REAL "a number"
 %token <const char *> STRING "a string"
 %token <const char *> DOCSTRING "a docstring"
+%token BROKEN "a broken token" /* its error is reported */
 %token IMPORT "'import'" MODULE "'module'" MODEL "'model'" FOR "'for'" IN "'in'"
 %token IF "'if'" ELSE "'else'" STAGE "'stage'" RETURN "'return'"
 %token PREPROCESS "'preprocess'" OUTPUT "'output'"
@@ -178,6 +181,9 @@ lines: %empty { $$ = NEW(ARENA, Block, 1); }
         $$ = block_keep(parser, $block, NULL);
         yyerrok;
        }
+     | lines FOR error NEWLINE { $$ = $1; parser->damaged = true; yyerrok; }
+     | lines IF error NEWLINE { $$ = $1; parser->damaged = true; yyerrok; }
+     | lines STAGE error NEWLINE { $$ = $1; parser->damaged = true; yyerrok; }
      | lines[block] error NEWLINE {
         $$ = $block;
         parser->damaged = true;
@@ -263,7 +269,12 @@ stmt: targets '=' expr {
         $$ = stmt_new(ARENA, STMT_doc, @$);
         $$->value = expr_text(parser, EXPR_string, $DOCSTRING, @$);
       }
-    /* A broken head: what the block holds is still read. */
+    /* Broken heads: what the block holds is still read. */
+    | ELSE block[body] {
+        parse_error(parser, @ELSE, "'else' without an 'if' before it");
+        $$ = stmt_new(ARENA, STMT_if, @$);
+        VEC_PUSH(ARENA, $$->arms, (Arm){expr_new(ARENA, EXPR_error, @$), $body});
+      }
     | FOR error block[body] {
         $$ = stmt_new(ARENA, STMT_if, @$);
         VEC_PUSH(ARENA, $$->arms, (Arm){expr_new(ARENA, EXPR_error, @$), $body});
@@ -290,7 +301,8 @@ if_arms: IF expr block {
          };
 
 items: item_lines
-     | item_lines[list] item { $$ = $list; VEC_PUSH(ARENA, $$, $item); };
+     | item_lines[list] item { $$ = $list; VEC_PUSH(ARENA, $$, $item); }
+     | item_lines[list] error { $$ = $list; yyerrok; };
 item_lines: %empty { $$ = (ItemList){0}; }
           | item_lines NEWLINE
           | item_lines[list] item NEWLINE {
@@ -397,6 +409,7 @@ postfix: INT { $$ = expr_new(ARENA, EXPR_int, @$); $$->integer = $INT; }
     | TRUE { $$ = expr_new(ARENA, EXPR_bool, @$); $$->truth = true; }
     | FALSE { $$ = expr_new(ARENA, EXPR_bool, @$); }
     | NONE { $$ = expr_new(ARENA, EXPR_none, @$); }
+    | BROKEN { $$ = expr_new(ARENA, EXPR_error, @$); }
     | IDENT { $$ = expr_text(parser, EXPR_name, $IDENT.text, @$); }
     | IDENT '(' args ')' {
         $$ = expr_keep(parser, expr_call(ARENA, $IDENT, $args, @$));
@@ -423,14 +436,15 @@ static int stream_next(VT_STYPE *value, Span *span, TokenStream *tokens)
         tokens->peeked = false;
         *value = tokens->value;
         *span = tokens->span;
-        return tokens->kind;
+        return tokens->last = tokens->kind;
     }
     int kind = vt_lex(value, span, tokens->scanner);
-    if (kind != VT_NEWLINE)
-        return kind;
+    if (kind != VT_NEWLINE || tokens->last != '}')
+        return tokens->last = kind;
     tokens->kind = vt_lex(&tokens->value, &tokens->span, tokens->scanner);
     tokens->peeked = true;
-    return tokens->kind == VT_ELSE ? stream_next(value, span, tokens) : kind;
+    return tokens->last =
+               tokens->kind == VT_ELSE ? stream_next(value, span, tokens) : kind;
 }
 
 static Expr *expr_keep(Parser *parser, Expr *expr)
@@ -513,10 +527,10 @@ static const TokenGroup groups[] = {
     {KIND(RETURN), "a statement",
      {KIND(NEWLINE), KIND(IDENT), KIND(INT), KIND(REAL), KIND(DOCSTRING),
       KIND(MODULE), KIND(MODEL), KIND(FOR), KIND(IF), KIND(STAGE), KIND(RETURN),
-      KIND(PREPROCESS), KIND(OUTPUT)}},
+      KIND(PREPROCESS), KIND(OUTPUT), KIND(ELSE)}},
     {KIND(TRUE), "an expression",
      {KIND(IDENT), KIND(INT), KIND(REAL), KIND(STRING), KIND(NOT), KIND(TRUE),
-      KIND(FALSE), KIND(NONE)}},
+      KIND(FALSE), KIND(NONE), KIND(BROKEN)}},
     {KIND(POW), NULL,
      {KIND(AND), KIND(OR), KIND(EQ), KIND(NE), KIND(LE), KIND(GE), KIND(POW),
       KIND(IF)}},
@@ -587,21 +601,34 @@ static const char *token_text(Arena *arena, yysymbol_kind_t kind, Span span)
                         span.source->text + span.begin, length > 30 ? "..." : "");
 }
 
+static char source_char(Span span)
+{
+    return span.begin < span.source->length ? span.source->text[span.begin] : '\0';
+}
+
+static yysymbol_kind_t char_kind(int c)
+{
+    return YYTRANSLATE(c);
+}
+
 static int yyreport_syntax_error(const yypcontext_t *context, Parser *parser,
                                  TokenStream *tokens)
 {
     (void)tokens;
-    if (parser->gave_up)
+    const Span *where = yypcontext_location(context);
+    if (parser->gave_up || where->begin < parser->mute_until)
         return 0;
     yysymbol_kind_t kinds[YYNTOKENS];
     int n = yypcontext_expected_tokens(context, kinds, YYNTOKENS);
     Text expected = text_new(parser->arena);
     expected_print(parser->arena, kinds, n, &expected);
     Message *message = parse_error(
-        parser, *yypcontext_location(context), "unexpected %s%s",
-        token_text(parser->arena, yypcontext_token(context),
-                   *yypcontext_location(context)),
+        parser, *where, "unexpected %s%s",
+        token_text(parser->arena, yypcontext_token(context), *where),
         text_str(&expected));
+    if (source_char(*where) == '(' && kind_listed(kinds, n, char_kind(':')))
+        diag_note(parser->diag, message, *where,
+                  "a result is given a name, like y = relu(x)");
     const Bracket *open = parser->depth ? &parser->brackets[parser->depth - 1] : NULL;
     if (open && (open->open != '{' || yypcontext_token(context) == YYSYMBOL_YYEOF))
         diag_note(parser->diag, message, open->span, "'%c' is opened here", open->open);
@@ -623,6 +650,7 @@ void file_parse(Parser *parser)
     if (vt_lex_init_extra(parser, &tokens.scanner) != 0)
         bug("the lexer cannot be made");
     vt__scan_bytes(source->text, (int)source->length, tokens.scanner);
-    vt_parse(parser, &tokens);
+    if (vt_parse(parser, &tokens) != 0)
+        parser->file->damaged = true;
     vt_lex_destroy(tokens.scanner);
 }

@@ -56,8 +56,8 @@ enum { NEAREST_TRIES = 2000 };
 Nearest nearest_to(const char *wanted)
 {
     int length = (int)strlen(wanted);
-    int limit = length < 3 ? 1 : length / 3;
-    return (Nearest){wanted, NULL, limit + 1, 0};
+    int limit = length < 4 ? 1 : length < 6 ? 2 : 3;
+    return (Nearest){wanted, NULL, limit + 1, 0, 0};
 }
 
 void nearest_offer(Nearest *nearest, const char *candidate)
@@ -67,12 +67,17 @@ void nearest_offer(Nearest *nearest, const char *candidate)
     if (gap >= nearest->distance + 1 || nearest->tried++ > NEAREST_TRIES)
         return;
     int distance = text_distance(nearest->wanted, candidate);
-    bool nearer = distance < nearest->distance;
-    bool first = distance == nearest->distance && nearest->best &&
-                 strcmp(candidate, nearest->best) < 0;
-    if (distance > 0 && distance < wanted && (nearer || first)) {
+    if (distance == 0 || distance >= wanted || distance > nearest->distance)
+        return;
+    /* As near: rather one of like length, then the first in the alphabet. */
+    bool tie = nearest->best && distance == nearest->distance;
+    bool better = tie && (gap < nearest->gap ||
+                          (gap == nearest->gap &&
+                           strcmp(candidate, nearest->best) < 0));
+    if (distance < nearest->distance || better) {
         nearest->best = candidate;
         nearest->distance = distance;
+        nearest->gap = gap;
     }
 }
 

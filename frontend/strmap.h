@@ -24,7 +24,7 @@ void *strmap_get(const StrMap *map, const char *key); /* NULL: none */
 typedef struct Nearest {
     const char *wanted;
     const char *best; /* NULL: nothing near enough */
-    int distance;
+    int distance, gap; /* in letters; in length */
     int tried; /* gives up after some thousand: help must not cost time */
 } Nearest;
 Nearest nearest_to(const char *wanted);

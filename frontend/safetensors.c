@@ -1,0 +1,230 @@
+/* Reading and writing safetensors. */
+#include "frontend/safetensors.h"
+#include "support/file.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LARGEST_HEADER = 100 * 1024 * 1024 };
+
+typedef struct Reader {
+    Arena *arena;
+    Diag *diag;
+    Safetensors *file;
+    const unsigned char *data; /* behind the header */
+    size_t size;
+    Source *source; /* a place without text: the path */
+} Reader;
+
+static Span place(const Reader *r)
+{
+    return (Span){r->source, 0, 0};
+}
+
+static DType dtype_of(const char *name)
+{
+    for (int i = 0; i < DTYPE_COUNT; i++)
+        if (strcmp(dtype_info[i].safetensors, name) == 0)
+            return (DType)i;
+    return DTYPE_COUNT;
+}
+
+static bool read_shape(Reader *r, const char *name, json_t *json, Shape *shape)
+{
+    size_t rank = json_array_size(json);
+    if (!json_is_array(json) || rank > MAX_RANK) {
+        diag_error(r->diag, place(r), "tensor '%s': shape must be a list of at most %d "
+                                      "numbers", name, MAX_RANK);
+        return false;
+    }
+    double count = 1;
+    shape->rank = (int)rank;
+    for (size_t i = 0; i < rank; i++) {
+        json_t *dim = json_array_get(json, i);
+        long long n = json_is_integer(dim) ? json_integer_value(dim) : -1;
+        count *= (double)n;
+        if (n < 1 || count > INT32_MAX) {
+            diag_error(r->diag, place(r), "tensor '%s': dimension %zu is not a number "
+                                          "between 1 and 2^31 - 1, or there are too many "
+                                          "elements", name, i);
+            return false;
+        }
+        shape->dim[i] = n;
+    }
+    return true;
+}
+
+static bool read_offsets(Reader *r, const char *name, json_t *json, const Type *type,
+                         size_t *begin)
+{
+    json_t *first = json_array_get(json, 0), *last = json_array_get(json, 1);
+    if (!json_is_array(json) || json_array_size(json) != 2 || !json_is_integer(first) ||
+        !json_is_integer(last)) {
+        diag_error(r->diag, place(r), "tensor '%s': data_offsets must be two numbers", name);
+        return false;
+    }
+    long long from = json_integer_value(first), to = json_integer_value(last);
+    if (from < 0 || to < from || (unsigned long long)to > r->size) {
+        diag_error(r->diag, place(r), "tensor '%s': data_offsets %lld to %lld are outside "
+                                      "the %zu bytes of data", name, from, to, r->size);
+        return false;
+    }
+    if (to - from != type_bytes(type)) {
+        Text text = text_new(r->arena);
+        text_type(&text, type);
+        diag_error(r->diag, place(r), "tensor '%s': %s takes %lld bytes, data_offsets give "
+                                      "%lld", name, text_str(&text),
+                   (long long)type_bytes(type), to - from);
+        return false;
+    }
+    *begin = (size_t)from;
+    return true;
+}
+
+static void read_tensor(Reader *r, const char *name, json_t *json)
+{
+    const char *dtype = json_string_value(json_object_get(json, "dtype"));
+    Type type = {.dtype = dtype ? dtype_of(dtype) : DTYPE_COUNT};
+    size_t begin;
+    if (!dtype || type.dtype == DTYPE_COUNT) {
+        diag_error(r->diag, place(r), "tensor '%s': dtype %s is not one of F32 F16 BF16 "
+                                      "I32 U8 BOOL", name, dtype ? dtype : "(none)");
+        return;
+    }
+    if (!read_shape(r, name, json_object_get(json, "shape"), &type.shape) ||
+        !read_offsets(r, name, json_object_get(json, "data_offsets"), &type, &begin))
+        return;
+    NamedTensor tensor = {arena_strdup(r->arena, name), {type, NULL}};
+    const unsigned char *at = r->data + begin;
+    if ((uintptr_t)at % (uintptr_t)dtype_info[type.dtype].bytes == 0) {
+        tensor.tensor.data = (void *)(uintptr_t)at;
+    } else { /* headers of odd length leave the data unaligned */
+        tensor.tensor.data = arena_alloc(r->arena, (size_t)type_bytes(&type));
+        memcpy(tensor.tensor.data, at, (size_t)type_bytes(&type));
+    }
+    VEC_PUSH(r->arena, r->file->tensors, tensor);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const NamedTensor *const *x = a, *const *y = b;
+    uintptr_t p = (uintptr_t)(*x)->tensor.data, q = (uintptr_t)(*y)->tensor.data;
+    return p < q ? -1 : p > q;
+}
+
+/* No two tensors share bytes. Copies of unaligned data never overlap, so their
+ * offsets are compared before in read_tensor's order of the header. */
+static void check_overlap(Reader *r)
+{
+    int n = r->file->tensors.n;
+    const NamedTensor **order = NEW(r->arena, const NamedTensor *, n + 1);
+    for (int i = 0; i < n; i++)
+        order[i] = &r->file->tensors.at[i];
+    qsort(order, (size_t)n, sizeof *order, by_offset);
+    for (int i = 0; i + 1 < n; i++) {
+        const char *end = (const char *)order[i]->tensor.data + type_bytes(&order[i]->tensor.type);
+        if (end > (const char *)order[i + 1]->tensor.data)
+            diag_error(r->diag, place(r), "tensors '%s' and '%s' share bytes",
+                       order[i]->name, order[i + 1]->name);
+    }
+}
+
+static void read_header(Reader *r, const char *text, size_t size)
+{
+    json_error_t error;
+    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(root)) {
+        diag_error(r->diag, place(r), "header is not a JSON object: %s",
+                   root ? "another kind of value" : error.text);
+        json_decref(root);
+        return;
+    }
+    const char *name;
+    json_t *value;
+    json_object_foreach(root, name, value) {
+        if (strcmp(name, "__metadata__") == 0)
+            continue;
+        read_tensor(r, name, value);
+    }
+    json_decref(root);
+    check_overlap(r);
+}
+
+Safetensors *safetensors_parse(Arena *arena, Diag *diag, const char *path,
+                               const unsigned char *data, size_t size)
+{
+    Source *source = NEW(arena, Source, 1);
+    source->path = arena_strdup(arena, path);
+    Reader r = {.arena = arena, .diag = diag, .source = source};
+    int errors = diag->errors;
+    uint64_t header = 0;
+    if (size < 8) {
+        diag_error(diag, place(&r), "not a safetensors file: %zu bytes, shorter than the "
+                                    "8 of the header's length", size);
+        return NULL;
+    }
+    for (int i = 7; i >= 0; i--)
+        header = header << 8 | data[i];
+    if (header > size - 8 || header > LARGEST_HEADER) {
+        diag_error(diag, place(&r), "not a safetensors file, or truncated: the header is "
+                                    "said to have %llu bytes, the file has %zu",
+                   (unsigned long long)header, size);
+        return NULL;
+    }
+    r.file = NEW(arena, Safetensors, 1);
+    r.file->path = source->path;
+    r.data = data + 8 + header;
+    r.size = size - 8 - (size_t)header;
+    read_header(&r, (const char *)data + 8, (size_t)header);
+    return diag->errors == errors ? r.file : NULL;
+}
+
+Safetensors *safetensors_read(Arena *arena, Diag *diag, const char *path)
+{
+    Bytes bytes;
+    if (!bytes_map(&bytes, path, diag))
+        return NULL;
+    return safetensors_parse(arena, diag, path, bytes.at, bytes.n);
+}
+
+const Tensor *safetensors_find(const Safetensors *file, const char *name)
+{
+    for (int i = 0; i < file->tensors.n; i++)
+        if (strcmp(file->tensors.at[i].name, name) == 0)
+            return &file->tensors.at[i].tensor;
+    return NULL;
+}
+
+bool safetensors_write(Arena *arena, Diag *diag, const char *path,
+                       const NamedTensor *tensors, int n)
+{
+    Text header = text_new(arena);
+    int64_t at = 0;
+    text_add(&header, "{");
+    for (int i = 0; i < n; i++) {
+        const Type *type = &tensors[i].tensor.type;
+        text_add(&header, i ? "," : "");
+        text_quoted(&header, tensors[i].name);
+        text_printf(&header, ":{\"dtype\":\"%s\",\"shape\":",
+                    dtype_info[type->dtype].safetensors);
+        text_shape(&header, &type->shape);
+        text_printf(&header, ",\"data_offsets\":[%lld,%lld]}", (long long)at,
+                    (long long)(at + type_bytes(type)));
+        at += type_bytes(type);
+    }
+    text_add(&header, "}");
+    while (header.n % 8)
+        text_add(&header, " ");
+    OutFile *out = outfile_open(arena, path, diag);
+    if (!out)
+        return false;
+    unsigned char length[8];
+    for (int i = 0; i < 8; i++)
+        length[i] = (unsigned char)((uint64_t)header.n >> (8 * i));
+    outfile_write(out, length, 8);
+    outfile_write(out, text_str(&header), header.n);
+    for (int i = 0; i < n; i++)
+        outfile_write(out, tensors[i].tensor.data,
+                      (size_t)type_bytes(&tensors[i].tensor.type));
+    return outfile_close(out, diag);
+}
