@@ -326,9 +326,22 @@ int64_t graph_macs(const Graph *graph);
 /* graph_verify.c: everything found goes to *errors, one line each. */
 bool graph_verify(const Graph *graph, Text *errors);
 
+/* Constants of more elements print a hash, which does not parse back. */
+enum { PRINTED_ELEMENTS = 64 };
+
+/* After a value's type, as far as set:
+ *
+ *   label "layer1.0.conv1"      where the language made it
+ *   layout 0231+pad             dense, dimensions from the outermost; +pad: the
+ *                               pixel of zeros behind (Layout.pad_pixel)
+ *   layout panels(64,1)         panel width, channel groups (ir/pack.h)
+ *   strides [9,1,0]             elements, where they are not those of a dense layout
+ *   group 3
+ *   at workspace+4096 size 768  also weights+N, input0+N, output0+N; a view owns
+ *                               no bytes and prints no size */
 typedef struct PrintStyle {
     bool locations; /* "// file:line" after each value */
-    bool layouts;   /* layout, group and place when they are set */
+    bool layouts;   /* layout, strides, group and place; memory of the graph */
 } PrintStyle;
 void graph_print(const Graph *graph, PrintStyle style, Text *out);
 void value_print(const Value *value, PrintStyle style, Text *out); /* one line */

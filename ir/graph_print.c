@@ -1,13 +1,27 @@
-/* Graphs as text; graph_parse.c reads it back. */
+/* Graphs as text; graph_parse.c reads it back and prints the same. */
 #include "ir/graph.h"
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Bare where the lexer of graph_parse.c takes it whole and it is no id. */
+static bool name_is_plain(const char *name)
+{
+    size_t digits = strspn(name, "0123456789");
+    size_t plain = strspn(name, "0123456789_.abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    return name[0] && !name[plain] && name[digits];
+}
 
 static void print_ref(const Value *v, Text *out)
 {
-    if (v->name)
-        text_printf(out, "%%%s", v->name);
+    text_add(out, "%");
+    if (!v->name)
+        text_printf(out, "%d", v->id);
+    else if (name_is_plain(v->name))
+        text_add(out, v->name);
     else
-        text_printf(out, "%%%d", v->id);
+        text_quoted(out, v->name);
 }
 
 static void print_ints(const Ints *ints, Text *out)
@@ -22,17 +36,24 @@ static void print_attr(const AttrInfo *info, const void *field, Text *out)
 {
     text_printf(out, " %s=", info->name);
     switch (info->kind) {
-    case KIND_int: text_printf(out, "%lld", (long long)*(const int64_t *)field); break;
+    case KIND_int:
+        text_printf(out, "%lld", (long long)*(const int64_t *)field);
+        break;
     case KIND_ints: print_ints(field, out); break;
     case KIND_real: text_double(out, *(const double *)field); break;
-    case KIND_bool: text_add(out, *(const bool *)field ? "true" : "false"); break;
+    case KIND_bool:
+        text_add(out, *(const bool *)field ? "true" : "false");
+        break;
     case KIND_mode: text_add(out, mode_name[*(const Mode *)field]); break;
-    case KIND_dtype: text_add(out, dtype_info[*(const DType *)field].name); break;
+    case KIND_dtype:
+        text_add(out, dtype_info[*(const DType *)field].name);
+        break;
     case KIND_name: text_quoted(out, *(const char *const *)field); break;
     }
 }
 
-static bool attr_is_default(const AttrInfo *info, const void *field, const void *usual)
+static bool attr_is_default(const AttrInfo *info, const void *field,
+                            const void *usual)
 {
     switch (info->kind) {
     case KIND_int: return *(const int64_t *)field == *(const int64_t *)usual;
@@ -58,26 +79,71 @@ static void print_attrs(const Value *v, Text *out)
     }
 }
 
+static void print_order(const Value *v, Text *out)
+{
+    text_add(out, " layout ");
+    for (int i = 0; i < v->type.shape.rank; i++)
+        text_printf(out, "%d", v->layout.order[i]);
+    text_add(out, v->layout.pad_pixel ? "+pad" : "");
+}
+
+static bool order_is_logical(const Value *v)
+{
+    for (int i = 0; i < v->type.shape.rank; i++)
+        if (v->layout.order[i] != i)
+            return false;
+    return !v->layout.pad_pixel;
+}
+
+/* Strides that a dense layout implies are not printed. */
+static void print_strides(const Value *v, Text *out)
+{
+    const Shape *s = &v->type.shape;
+    Ints strides = {.n = s->rank};
+    bool is_set = false, is_dense = true;
+    int64_t step = 1;
+    for (int i = s->rank - 1; i >= 0; i--) {
+        int d = v->layout.order[i];
+        strides.at[d] = v->place.stride[d];
+        is_set = is_set || v->place.stride[d] != 0;
+        is_dense = is_dense && v->place.stride[d] == step;
+        step *= s->dim[d];
+    }
+    if (!order_is_logical(v) || (is_set && is_dense))
+        print_order(v, out);
+    if (is_set && !is_dense) {
+        text_add(out, " strides ");
+        print_ints(&strides, out);
+    }
+}
+
+static void print_place(const Place *place, Text *out)
+{
+    switch (place->home) {
+    case HOME_none:
+        if (place->offset)
+            text_printf(out, " at +%lld", (long long)place->offset);
+        return;
+    case HOME_workspace: text_add(out, " at workspace"); break;
+    case HOME_weights: text_add(out, " at weights"); break;
+    case HOME_input: text_printf(out, " at input%d", place->port); break;
+    case HOME_output: text_printf(out, " at output%d", place->port); break;
+    }
+    text_printf(out, "+%lld", (long long)place->offset);
+    if (place->bytes)
+        text_printf(out, " size %lld", (long long)place->bytes);
+}
+
 static void print_layout(const Value *v, Text *out)
 {
-    bool plain = v->layout.kind == LAYOUT_rows && !v->layout.pad_pixel;
-    for (int i = 0; i < v->type.shape.rank; i++)
-        plain = plain && v->layout.order[i] == i;
-    if (v->layout.kind == LAYOUT_panels) {
-        text_printf(out, " layout panels(%d)", v->layout.panel);
-    } else if (!plain) {
-        text_add(out, " layout ");
-        for (int i = 0; i < v->type.shape.rank; i++)
-            text_printf(out, "%d", v->layout.order[i]);
-        if (v->layout.pad_pixel)
-            text_add(out, "+pad");
-    }
+    if (v->layout.kind == LAYOUT_rows)
+        print_strides(v, out);
+    else
+        text_printf(out, " layout panels(%d,%d)", v->layout.panel,
+                    v->layout.groups);
     if (v->group >= 0)
         text_printf(out, " group %d", v->group);
-    if (v->place.home == HOME_workspace)
-        text_printf(out, " at workspace+%lld", (long long)v->place.offset);
-    if (v->place.home == HOME_weights)
-        text_printf(out, " at weights+%lld", (long long)v->place.offset);
+    print_place(&v->place, out);
 }
 
 static uint64_t data_hash(const Tensor *data)
@@ -89,20 +155,35 @@ static uint64_t data_hash(const Tensor *data)
     return hash;
 }
 
+/* Fewest digits that read back as the same f32 (0.1, not 0.100000001490116). */
+static void print_element(const Tensor *data, int64_t i, Text *out)
+{
+    double x = tensor_get(data, i);
+    char digits[32];
+    for (int n = 1; data->type.dtype == DT_f32 && n <= 9; n++) {
+        snprintf(digits, sizeof digits, "%.*g", n, x);
+        if (isfinite(x) && (float)strtod(digits, NULL) == (float)x) {
+            text_add(out, digits);
+            return;
+        }
+    }
+    text_double(out, x);
+}
+
 static void print_data(const Value *v, Text *out)
 {
-    enum { FEW = 64 };
     int64_t n = shape_count(&v->type.shape);
     if (v->op != OP_constant || !v->data)
         return;
-    if (n > FEW) {
-        text_printf(out, " hash %016llx", (unsigned long long)data_hash(v->data));
+    if (n > PRINTED_ELEMENTS) {
+        text_printf(out, " hash %016llx",
+                    (unsigned long long)data_hash(v->data));
         return;
     }
     text_add(out, " data {");
     for (int64_t i = 0; i < n; i++) {
         text_add(out, i ? ", " : "");
-        text_double(out, tensor_get(v->data, i));
+        print_element(v->data, i, out);
     }
     text_add(out, "}");
 }
@@ -132,12 +213,21 @@ void value_print(const Value *v, PrintStyle style, Text *out)
     }
 }
 
+static void print_memory(const Graph *graph, Text *out)
+{
+    text_printf(out, "  memory workspace=%lld live=%lld scratch=[%lld,%lld]\n",
+                (long long)graph->workspace_bytes, (long long)graph->live_bytes,
+                (long long)graph->scratch_offset,
+                (long long)graph->scratch_bytes_per_thread);
+}
+
 void graph_print(const Graph *graph, PrintStyle style, Text *out)
 {
     text_add(out, "graph ");
-    text_quoted(out, graph->name);
+    text_quoted(out, graph->name ? graph->name : "");
     text_add(out, " {\n");
-    FOR_VALUES(v, graph) {
+    FOR_VALUES(v, graph)
+    {
         text_add(out, "  ");
         value_print(v, style, out);
         text_add(out, "\n");
@@ -149,5 +239,7 @@ void graph_print(const Graph *graph, PrintStyle style, Text *out)
         print_ref(graph->outputs.at[i].value, out);
         text_add(out, "\n");
     }
+    if (style.layouts && graph->workspace_bytes)
+        print_memory(graph, out);
     text_add(out, "}\n");
 }
