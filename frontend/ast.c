@@ -9,7 +9,7 @@ const SignInfo sign_info[SIGN_COUNT] = {
 #undef SIGN
 };
 
-Expr *expr_new(Arena *arena, ExprKind kind, Span span)
+Expr *ast_new(Arena *arena, ExprKind kind, Span span)
 {
     Expr *expr = NEW(arena, Expr, 1);
     expr->kind = kind;
@@ -24,18 +24,18 @@ static void depth_over(Expr *expr, const Expr *operand)
         expr->depth = operand->depth + 1;
 }
 
-Expr *expr_unary(Arena *arena, Sign sign, Expr *a, Span span)
+Expr *ast_unary(Arena *arena, Sign sign, Expr *a, Span span)
 {
-    Expr *expr = expr_new(arena, EXPR_unary, span);
+    Expr *expr = ast_new(arena, EXPR_unary, span);
     expr->sign = sign;
     expr->a = a;
     depth_over(expr, a);
     return expr;
 }
 
-Expr *expr_binary(Arena *arena, Sign sign, Expr *a, Expr *b)
+Expr *ast_binary(Arena *arena, Sign sign, Expr *a, Expr *b)
 {
-    Expr *expr = expr_new(arena, EXPR_binary, span_join(a->span, b->span));
+    Expr *expr = ast_new(arena, EXPR_binary, span_join(a->span, b->span));
     expr->sign = sign;
     expr->a = a;
     expr->b = b;
@@ -44,9 +44,9 @@ Expr *expr_binary(Arena *arena, Sign sign, Expr *a, Expr *b)
     return expr;
 }
 
-Expr *expr_choice(Arena *arena, Expr *a, Expr *condition, Expr *c)
+Expr *ast_choice(Arena *arena, Expr *a, Expr *condition, Expr *c)
 {
-    Expr *expr = expr_new(arena, EXPR_choice, span_join(a->span, c->span));
+    Expr *expr = ast_new(arena, EXPR_choice, span_join(a->span, c->span));
     expr->a = a;
     expr->b = condition;
     expr->c = c;
@@ -56,9 +56,9 @@ Expr *expr_choice(Arena *arena, Expr *a, Expr *condition, Expr *c)
     return expr;
 }
 
-Expr *expr_property(Arena *arena, Expr *a, Name name)
+Expr *ast_property(Arena *arena, Expr *a, Name name)
 {
-    Expr *expr = expr_new(arena, EXPR_property, span_join(a->span, name.span));
+    Expr *expr = ast_new(arena, EXPR_property, span_join(a->span, name.span));
     expr->text = name.text;
     expr->name_span = name.span;
     expr->a = a;
@@ -66,9 +66,9 @@ Expr *expr_property(Arena *arena, Expr *a, Name name)
     return expr;
 }
 
-Expr *expr_index(Arena *arena, Expr *a, Expr *index, Span span)
+Expr *ast_index(Arena *arena, Expr *a, Expr *index, Span span)
 {
-    Expr *expr = expr_new(arena, EXPR_index, span);
+    Expr *expr = ast_new(arena, EXPR_index, span);
     expr->a = a;
     expr->b = index;
     depth_over(expr, a);
@@ -76,18 +76,18 @@ Expr *expr_index(Arena *arena, Expr *a, Expr *index, Span span)
     return expr;
 }
 
-Expr *expr_list(Arena *arena, ExprList items, Span span)
+Expr *ast_list(Arena *arena, ExprList items, Span span)
 {
-    Expr *expr = expr_new(arena, EXPR_list, span);
+    Expr *expr = ast_new(arena, EXPR_list, span);
     expr->items = items;
     for (int i = 0; i < items.n; i++)
         depth_over(expr, items.at[i]);
     return expr;
 }
 
-Expr *expr_call(Arena *arena, Name name, ArgList args, Span span)
+Expr *ast_call(Arena *arena, Name name, ArgList args, Span span)
 {
-    Expr *expr = expr_new(arena, EXPR_call, span);
+    Expr *expr = ast_new(arena, EXPR_call, span);
     expr->text = name.text;
     expr->name_span = name.span;
     expr->args = args;
@@ -96,7 +96,7 @@ Expr *expr_call(Arena *arena, Name name, ArgList args, Span span)
     return expr;
 }
 
-Stmt *stmt_new(Arena *arena, StmtKind kind, Span span)
+Stmt *ast_stmt(Arena *arena, StmtKind kind, Span span)
 {
     Stmt *stmt = NEW(arena, Stmt, 1);
     stmt->kind = kind;
@@ -112,39 +112,39 @@ void file_note_imports(Diag *diag, Message *message, const File *file)
 
 /* ---- walks ------------------------------------------------------------- */
 
-void expr_visit(const Expr *expr, ExprVisit *visit, void *context)
+void ast_visit_expr(const Expr *expr, ExprVisit *visit, void *context)
 {
     if (!expr)
         return;
-    expr_visit(expr->a, visit, context);
-    expr_visit(expr->b, visit, context);
-    expr_visit(expr->c, visit, context);
+    ast_visit_expr(expr->a, visit, context);
+    ast_visit_expr(expr->b, visit, context);
+    ast_visit_expr(expr->c, visit, context);
     if (expr->kind == EXPR_call)
         for (int i = 0; i < expr->args.n; i++)
-            expr_visit(expr->args.at[i].value, visit, context);
+            ast_visit_expr(expr->args.at[i].value, visit, context);
     if (expr->kind == EXPR_list)
         for (int i = 0; i < expr->items.n; i++)
-            expr_visit(expr->items.at[i], visit, context);
+            ast_visit_expr(expr->items.at[i], visit, context);
     visit(context, expr);
 }
 
 static void stmt_visit(const Stmt *stmt, ExprVisit *visit, void *context)
 {
     for (int i = 0; i < stmt->label.parts.n; i++)
-        expr_visit(stmt->label.parts.at[i].value, visit, context);
-    expr_visit(stmt->value, visit, context);
-    expr_visit(stmt->last, visit, context);
+        ast_visit_expr(stmt->label.parts.at[i].value, visit, context);
+    ast_visit_expr(stmt->value, visit, context);
+    ast_visit_expr(stmt->last, visit, context);
     for (int i = 0; i < stmt->results.n; i++)
-        expr_visit(stmt->results.at[i], visit, context);
+        ast_visit_expr(stmt->results.at[i], visit, context);
     for (int i = 0; i < stmt->arms.n; i++) {
-        expr_visit(stmt->arms.at[i].condition, visit, context);
-        block_visit(stmt->arms.at[i].body, visit, context);
+        ast_visit_expr(stmt->arms.at[i].condition, visit, context);
+        ast_visit_block(stmt->arms.at[i].body, visit, context);
     }
     if (stmt->body)
-        block_visit(stmt->body, visit, context);
+        ast_visit_block(stmt->body, visit, context);
 }
 
-void block_visit(const Block *block, ExprVisit *visit, void *context)
+void ast_visit_block(const Block *block, ExprVisit *visit, void *context)
 {
     for (int i = 0; i < block->stmts.n; i++)
         stmt_visit(block->stmts.at[i], visit, context);

@@ -241,27 +241,27 @@ const Source *ast_read(const Ast *ast, Arena *arena, Diag *diag, Span span,
 
 /* ---- making nodes (ast.c) ---------------------------------------------- */
 
-Expr *expr_new(Arena *arena, ExprKind kind, Span span);
-Expr *expr_unary(Arena *arena, Sign sign, Expr *a, Span span);
-Expr *expr_binary(Arena *arena, Sign sign, Expr *a, Expr *b);
-Expr *expr_choice(Arena *arena, Expr *a, Expr *condition, Expr *c);
-Expr *expr_property(Arena *arena, Expr *a, Name name);
-Expr *expr_index(Arena *arena, Expr *a, Expr *index, Span span);
-Expr *expr_list(Arena *arena, ExprList items, Span span);
-Expr *expr_call(Arena *arena, Name name, ArgList args, Span span);
-Stmt *stmt_new(Arena *arena, StmtKind kind, Span span);
+Expr *ast_new(Arena *arena, ExprKind kind, Span span);
+Expr *ast_unary(Arena *arena, Sign sign, Expr *a, Span span);
+Expr *ast_binary(Arena *arena, Sign sign, Expr *a, Expr *b);
+Expr *ast_choice(Arena *arena, Expr *a, Expr *condition, Expr *c);
+Expr *ast_property(Arena *arena, Expr *a, Name name);
+Expr *ast_index(Arena *arena, Expr *a, Expr *index, Span span);
+Expr *ast_list(Arena *arena, ExprList items, Span span);
+Expr *ast_call(Arena *arena, Name name, ArgList args, Span span);
+Stmt *ast_stmt(Arena *arena, StmtKind kind, Span span);
 
 /* "imported from here" for each step from `file` to the main file. */
 void file_note_imports(Diag *diag, Message *message, const File *file);
 
 /* Calls visit for every expression of a block, operands before users. */
 typedef void ExprVisit(void *context, const Expr *expr);
-void block_visit(const Block *block, ExprVisit *visit, void *context);
-void expr_visit(const Expr *expr, ExprVisit *visit, void *context);
+void ast_visit_block(const Block *block, ExprVisit *visit, void *context);
+void ast_visit_expr(const Expr *expr, ExprVisit *visit, void *context);
 
 /* Every file's text of a label, as written: "layer{i}.0". */
-void label_print(const Label *label, Text *out);
-void expr_print(const Expr *expr, Text *out);
-void real_print(double value, Text *out); /* with a point or an exponent */
+void ast_print_label(const Label *label, Text *out);
+void ast_print_expr(const Expr *expr, Text *out);
+void ast_print_real(double value, Text *out); /* with a point or an exponent */
 
 #endif

@@ -53,7 +53,7 @@ static void operand_print(const Expr *expr, int at_least, Text *out)
 {
     bool parens = precedence_of(expr) < at_least;
     text_add(out, parens ? "(" : "");
-    expr_print(expr, out);
+    ast_print_expr(expr, out);
     text_add(out, parens ? ")" : "");
 }
 
@@ -61,7 +61,7 @@ static void exprs_print(const ExprList *list, Text *out)
 {
     for (int i = 0; i < list->n; i++) {
         text_add(out, i ? ", " : "");
-        expr_print(list->at[i], out);
+        ast_print_expr(list->at[i], out);
     }
 }
 
@@ -83,13 +83,13 @@ static void call_print(const Expr *expr, Text *out)
         text_add(out, i ? ", " : "");
         if (arg->name.text)
             text_printf(out, "%s = ", arg->name.text);
-        expr_print(arg->value, out);
+        ast_print_expr(arg->value, out);
     }
     text_add(out, ")");
 }
 
 /* A real keeps a point or an exponent, so that it is read as one. */
-void real_print(double value, Text *out)
+void ast_print_real(double value, Text *out)
 {
     Text digits = text_new(out->arena);
     text_double(&digits, value);
@@ -102,7 +102,7 @@ void real_print(double value, Text *out)
     text_add(out, mark);
 }
 
-void expr_print(const Expr *expr, Text *out)
+void ast_print_expr(const Expr *expr, Text *out)
 {
     switch (expr->kind) {
     case EXPR_error:
@@ -112,7 +112,7 @@ void expr_print(const Expr *expr, Text *out)
         text_printf(out, "%lld", (long long)expr->integer);
         return;
     case EXPR_real:
-        real_print(expr->real, out);
+        ast_print_real(expr->real, out);
         return;
     case EXPR_bool:
         text_add(out, expr->truth ? "true" : "false");
@@ -143,7 +143,7 @@ void expr_print(const Expr *expr, Text *out)
         text_add(out, " if ");
         operand_print(expr->b, 1, out);
         text_add(out, " else ");
-        expr_print(expr->c, out);
+        ast_print_expr(expr->c, out);
         return;
     case EXPR_property:
         operand_print(expr->a, 100, out);
@@ -152,7 +152,7 @@ void expr_print(const Expr *expr, Text *out)
     case EXPR_index:
         operand_print(expr->a, 100, out);
         text_add(out, "[");
-        expr_print(expr->b, out);
+        ast_print_expr(expr->b, out);
         text_add(out, "]");
         return;
     case EXPR_call:
@@ -163,7 +163,7 @@ void expr_print(const Expr *expr, Text *out)
 
 /* ---- statements -------------------------------------------------------- */
 
-void label_print(const Label *label, Text *out)
+void ast_print_label(const Label *label, Text *out)
 {
     for (int i = 0; i < label->parts.n; i++) {
         const LabelPart *part = &label->parts.at[i];
@@ -172,7 +172,7 @@ void label_print(const Label *label, Text *out)
             text_add(out, part->text);
         } else {
             text_add(out, "{");
-            expr_print(part->value, out);
+            ast_print_expr(part->value, out);
             text_add(out, "}");
         }
     }
@@ -188,7 +188,7 @@ static void datum_print(const Datum *datum, Text *out)
         text_printf(out, "%.0f", datum->number);
         return;
     case DATUM_real:
-        real_print(datum->number, out);
+        ast_print_real(datum->number, out);
         return;
     case DATUM_word:
         text_add(out, datum->text);
@@ -218,22 +218,22 @@ static void items_print(const ItemList *items, int depth, Text *out)
 static void assign_print(const Stmt *stmt, Text *out)
 {
     if (stmt->label.parts.n) {
-        label_print(&stmt->label, out);
+        ast_print_label(&stmt->label, out);
         text_add(out, ": ");
     }
     for (int i = 0; i < stmt->targets.n; i++)
         text_printf(out, "%s%s", i ? ", " : "", stmt->targets.at[i]->name.text);
     text_add(out, " = ");
-    expr_print(stmt->value, out);
+    ast_print_expr(stmt->value, out);
 }
 
 static void for_print(const Stmt *stmt, int depth, Text *out)
 {
     text_printf(out, "for %s in ", stmt->targets.at[0]->name.text);
-    expr_print(stmt->value, out);
+    ast_print_expr(stmt->value, out);
     if (stmt->last) {
         text_add(out, "..");
-        expr_print(stmt->last, out);
+        ast_print_expr(stmt->last, out);
     }
     block_print(stmt->body, depth, out);
 }
@@ -246,7 +246,7 @@ static void if_print(const Stmt *stmt, int depth, Text *out)
         text_add(out, i && arm->condition ? " " : "");
         if (arm->condition) {
             text_add(out, "if ");
-            expr_print(arm->condition, out);
+            ast_print_expr(arm->condition, out);
         }
         block_print(arm->body, depth, out);
     }
@@ -267,7 +267,7 @@ static void stmt_print(const Stmt *stmt, int depth, Text *out)
         break;
     case STMT_stage:
         text_add(out, "stage ");
-        label_print(&stmt->label, out);
+        ast_print_label(&stmt->label, out);
         block_print(stmt->body, depth, out);
         break;
     case STMT_return:
@@ -283,7 +283,7 @@ static void stmt_print(const Stmt *stmt, int depth, Text *out)
         text_printf(out, "output %s", stmt->name.text);
         if (stmt->value) {
             text_add(out, " = ");
-            expr_print(stmt->value, out);
+            ast_print_expr(stmt->value, out);
         }
         items_print(&stmt->items, depth, out);
         break;
@@ -315,7 +315,7 @@ static void param_print(const Param *param, Text *out)
     }
     if (param->fallback) {
         text_add(out, " = ");
-        expr_print(param->fallback, out);
+        ast_print_expr(param->fallback, out);
     }
 }
 

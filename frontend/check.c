@@ -37,7 +37,7 @@ const StrMap *block_names(Arena *arena, const Block *block)
         StrMap *names = NEW(arena, StrMap, 1);
         names->arena = arena;
         NameSet set = {names};
-        block_visit(block, name_collect, &set);
+        ast_visit_block(block, name_collect, &set);
         outputs_collect(block, names);
         /* a cache: the block means the same with and without it */
         ((Block *)(uintptr_t)block)->names = names;
@@ -204,7 +204,7 @@ static bool param_is_read(const Module *module, const StrMap *names, int index)
     if (strmap_get(names, module->params.at[index].name.text))
         return true;
     for (int i = index + 1; i < module->params.n; i++)
-        expr_visit(module->params.at[i].fallback, name_collect, &set);
+        ast_visit_expr(module->params.at[i].fallback, name_collect, &set);
     return strmap_get(set.names, module->params.at[index].name.text) != NULL;
 }
 
@@ -225,14 +225,14 @@ static void module_check(Elab *e, Module *module)
     module->assigned = NEW(e->arena, StrMap, 1);
     module->assigned->arena = e->arena;
     for (int i = 0; i < module->params.n; i++) {
-        expr_visit(module->params.at[i].fallback, expr_check, &c);
+        ast_visit_expr(module->params.at[i].fallback, expr_check, &c);
         param_check(&c, &module->params.at[i]);
         for (int k = 0; module->params.at[i].type &&
                         k < module->params.at[i].type->dims.n; k++)
-            expr_visit(module->params.at[i].type->dims.at[k], expr_check, &c);
+            ast_visit_expr(module->params.at[i].type->dims.at[k], expr_check, &c);
     }
     assigned_collect(module->assigned, module->body);
-    block_visit(module->body, expr_check, &c);
+    ast_visit_block(module->body, expr_check, &c);
     block_check(&c, module->body);
 }
 

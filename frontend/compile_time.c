@@ -412,7 +412,7 @@ static bool numbers_ok(Elab *e, const Expr *call, const Val *values, int n)
     return true;
 }
 
-Val function_call(Elab *e, const Expr *call, const Val *values, int n)
+Val elab_function(Elab *e, const Expr *call, const Val *values, int n)
 {
     const FunctionInfo *function = function_find(call->text);
     if (n == 1 && function->max > 2 && values->kind == VAL_list && values->n) {

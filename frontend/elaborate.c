@@ -163,7 +163,7 @@ const char *val_describe(Elab *e, Val v)
         return arena_printf(e->arena, "the integer %lld", (long long)v.integer);
     case VAL_real:
         text_add(&text, "the number ");
-        real_print(v.real, &text);
+        ast_print_real(v.real, &text);
         return text_str(&text);
     case VAL_bool:
         return v.truth ? "true" : "false";
@@ -185,7 +185,7 @@ const char *val_describe(Elab *e, Val v)
 
 static bool dim_read(Elab *e, const Expr *expr, int64_t *dim)
 {
-    Val v = expr_eval_one(e, expr);
+    Val v = elab_value(e, expr);
     if (v.kind == VAL_poison)
         return false;
     if (v.kind == VAL_int && v.integer >= 1 && v.integer <= INT32_MAX) {
@@ -217,7 +217,7 @@ static bool dtype_read(Elab *e, const Name *name, DType *dtype)
     return false;
 }
 
-bool type_read(Elab *e, const TypeExpr *text, Type *type)
+bool elab_type(Elab *e, const TypeExpr *text, Type *type)
 {
     *type = (Type){0};
     bool ok = dtype_read(e, &text->dtype, &type->dtype);
@@ -245,7 +245,7 @@ static void inputs_make(Elab *e, const Module *model)
         const Param *param = &model->params.at[i];
         Type type;
         Val value = val_poison();
-        if (param->type && type_read(e, param->type, &type))
+        if (param->type && elab_type(e, param->type, &type))
             value = val_tensor(graph_source(e->graph, OP_input, param->name.text,
                                             type, param->name.span));
         scope_bind(e, param->name.text, value, NULL);
@@ -259,7 +259,7 @@ static void model_run(Elab *e, const Module *model)
     e->scope = &scope;
     e->line = &line;
     inputs_make(e, model);
-    block_run(e, model->body);
+    elab_block(e, model->body);
     if (!e->graph->outputs.n && !model->damaged && !e->diag->errors)
         elab_error(e, model->name.span, "model '%s' has no output",
                    model->name.text);

@@ -162,11 +162,11 @@ const char *val_describe(Elab *e, Val v);
 void elab_note_tensor(Elab *e, Message *message, const char *name,
                       const Value *tensor);
 /* A type as written in the text; false after an error. */
-bool type_read(Elab *e, const TypeExpr *text, Type *type);
+bool elab_type(Elab *e, const TypeExpr *text, Type *type);
 
 /* ---- elaborate_stmt.c -------------------------------------------------- */
 
-void block_run(Elab *e, const Block *block);
+void elab_block(Elab *e, const Block *block);
 Binding *scope_bind(Elab *e, const char *name, Val value, Target *target);
 /* Counts what a block not run mentions as used. */
 void block_mark_used(Elab *e, const Block *block);
@@ -175,16 +175,16 @@ const StrMap *block_names(Arena *arena, const Block *block);
 
 /* ---- elaborate_expr.c -------------------------------------------------- */
 
-Val expr_eval(Elab *e, const Expr *expr);
+Val elab_expr(Elab *e, const Expr *expr);
 /* One value, not several results; poison after an error. */
-Val expr_eval_one(Elab *e, const Expr *expr);
+Val elab_value(Elab *e, const Expr *expr);
 /* A label's text; NULL after an error. */
-const char *label_eval(Elab *e, const Label *label);
+const char *elab_label(Elab *e, const Label *label);
 
 /* ---- elaborate_call.c -------------------------------------------------- */
 
-Val call_eval(Elab *e, const Expr *call);
-Val module_call(Elab *e, const Expr *call, const Module *module);
+Val elab_call(Elab *e, const Expr *call);
+Val elab_module_call(Elab *e, const Expr *call, const Module *module);
 
 /* What arguments are bound to: the parameters' names, and which may take
  * several positional ones (the first, or none). */
@@ -208,7 +208,7 @@ Val number_binary(Elab *e, const Expr *expr, Sign sign, Val a, Val b);
 /* Is there a compile-time function of that name? */
 bool function_exists(const char *name);
 void function_offer(Nearest *nearest);
-Val function_call(Elab *e, const Expr *call, const Val *values, int n);
+Val elab_function(Elab *e, const Expr *call, const Val *values, int n);
 
 /* ---- elaborate_port.c -------------------------------------------------- */
 

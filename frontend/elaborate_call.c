@@ -34,7 +34,7 @@ static void slot_fill(Binder *b, int slot, const Arg *arg)
         return;
     }
     b->args[slot] = arg->value;
-    b->values[slot] = expr_eval_one(b->e, arg->value);
+    b->values[slot] = elab_value(b->e, arg->value);
 }
 
 static void unknown_name(Binder *b, const Arg *arg)
@@ -45,7 +45,7 @@ static void unknown_name(Binder *b, const Arg *arg)
     for (int i = 0; i < b->slots->n; i++)
         nearest_offer(&nearest, b->slots->names[i]);
     elab_suggest(b->e, message, arg->name.span, &nearest);
-    expr_eval_one(b->e, arg->value); /* its own errors are found too */
+    elab_value(b->e, arg->value); /* its own errors are found too */
     b->ok = false;
 }
 
@@ -63,7 +63,7 @@ static void bind_rest(Binder *b, int positional)
 {
     Val *items = NEW(b->e->arena, Val, positional);
     for (int i = 0; i < positional; i++)
-        items[i] = expr_eval_one(b->e, b->call->args.at[i].value);
+        items[i] = elab_value(b->e, b->call->args.at[i].value);
     if (positional) {
         b->args[0] = b->call;
         b->values[0] = elab_list(b->e, b->call->span, items, positional);
@@ -161,7 +161,7 @@ static void params_bind(Elab *e, const Module *module, const Val *values,
     for (int i = 0; i < module->params.n; i++) {
         const Param *param = &module->params.at[i];
         Val value = args[i] ? values[i]
-                    : param->fallback ? expr_eval_one(e, param->fallback)
+                    : param->fallback ? elab_value(e, param->fallback)
                                       : val_poison();
         scope_bind(e, param->name.text, value, NULL);
     }
@@ -194,13 +194,13 @@ static Val module_run(Elab *e, const Expr *call, const Module *module,
     e->scope = &scope;
     e->calls++;
     params_bind(e, module, values, args);
-    block_run(e, module->body);
+    elab_block(e, module->body);
     e->calls--;
     e->scope = scope.outer;
     return module_result(e, call, &scope);
 }
 
-Val module_call(Elab *e, const Expr *call, const Module *module)
+Val elab_module_call(Elab *e, const Expr *call, const Module *module)
 {
     Slots slots = module_slots(e, module);
     Val *values = NEW(e->arena, Val, slots.n);
@@ -227,7 +227,7 @@ static Val function_eval(Elab *e, const Expr *call)
 {
     Val *values = NEW(e->arena, Val, call->args.n);
     for (int i = 0; i < call->args.n; i++)
-        values[i] = expr_eval_one(e, call->args.at[i].value);
+        values[i] = elab_value(e, call->args.at[i].value);
     for (int i = 0; i < call->args.n; i++) {
         const Arg *arg = &call->args.at[i];
         if (arg->name.text)
@@ -243,10 +243,10 @@ static Val function_eval(Elab *e, const Expr *call)
             continue;
         return val_poison();
     }
-    return function_call(e, call, values, call->args.n);
+    return elab_function(e, call, values, call->args.n);
 }
 
-Val call_eval(Elab *e, const Expr *call)
+Val elab_call(Elab *e, const Expr *call)
 {
     const Operator *op = operator_find(call->text);
     if (op) /* sqrt and its like hand numbers on to the function */
@@ -255,8 +255,8 @@ Val call_eval(Elab *e, const Expr *call)
         return function_eval(e, call);
     const Module *module = strmap_get(&e->modules, call->text);
     if (module)
-        return module_call(e, call, module);
+        return elab_module_call(e, call, module);
     for (int i = 0; i < call->args.n; i++) /* check.c has named it unknown */
-        expr_eval_one(e, call->args.at[i].value);
+        elab_value(e, call->args.at[i].value);
     return val_poison();
 }

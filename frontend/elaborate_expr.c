@@ -29,7 +29,7 @@ static Val list_eval(Elab *e, const Expr *expr)
 {
     Val *items = NEW(e->arena, Val, expr->items.n);
     for (int i = 0; i < expr->items.n; i++)
-        items[i] = expr_eval_one(e, expr->items.at[i]);
+        items[i] = elab_value(e, expr->items.at[i]);
     return elab_list(e, expr->span, items, expr->items.n);
 }
 
@@ -62,7 +62,7 @@ static Val property_eval(Elab *e, const Expr *expr)
 {
     static const char *const names[] = {"channels", "height", "width", "shape",
                                         "rank"};
-    Val v = expr_eval_one(e, expr->a);
+    Val v = elab_value(e, expr->a);
     if (v.kind == VAL_poison)
         return v;
     if (v.kind != VAL_tensor) {
@@ -91,7 +91,7 @@ static Val property_eval(Elab *e, const Expr *expr)
 
 static Val index_eval(Elab *e, const Expr *expr)
 {
-    Val list = expr_eval_one(e, expr->a), at = expr_eval_one(e, expr->b);
+    Val list = elab_value(e, expr->a), at = elab_value(e, expr->b);
     if (list.kind == VAL_poison || at.kind == VAL_poison)
         return val_poison();
     if (list.kind == VAL_tensor)
@@ -126,7 +126,7 @@ static Val tensor_operator(Elab *e, const Expr *expr, const Val *operands, int n
 
 static Val unary_eval(Elab *e, const Expr *expr)
 {
-    Val a = expr_eval_one(e, expr->a);
+    Val a = elab_value(e, expr->a);
     if (a.kind == VAL_poison)
         return a;
     if (a.kind == VAL_tensor)
@@ -137,10 +137,10 @@ static Val unary_eval(Elab *e, const Expr *expr)
 static Val binary_eval(Elab *e, const Expr *expr)
 {
     bool lazy = expr->sign == SIGN_and || expr->sign == SIGN_or;
-    Val a = expr_eval_one(e, expr->a);
+    Val a = elab_value(e, expr->a);
     if (lazy && a.kind == VAL_bool && a.truth == (expr->sign == SIGN_or))
         return a;
-    Val b = expr_eval_one(e, expr->b);
+    Val b = elab_value(e, expr->b);
     if (a.kind == VAL_poison || b.kind == VAL_poison)
         return val_poison();
     bool any_none = a.kind == VAL_none || b.kind == VAL_none;
@@ -151,9 +151,9 @@ static Val binary_eval(Elab *e, const Expr *expr)
 
 static Val choice_eval(Elab *e, const Expr *expr)
 {
-    Val condition = expr_eval_one(e, expr->b);
+    Val condition = elab_value(e, expr->b);
     if (condition.kind == VAL_bool)
-        return expr_eval_one(e, condition.truth ? expr->a : expr->c);
+        return elab_value(e, condition.truth ? expr->a : expr->c);
     if (condition.kind == VAL_tensor)
         elab_error(e, expr->b->span, "'if' chooses when the network is compiled; "
                                      "between tensors use select(c, a, b)");
@@ -193,12 +193,12 @@ static Val kind_eval(Elab *e, const Expr *expr)
     case EXPR_index:
         return index_eval(e, expr);
     case EXPR_call:
-        return call_eval(e, expr);
+        return elab_call(e, expr);
     }
     bug("expression kind %d", (int)expr->kind);
 }
 
-Val expr_eval(Elab *e, const Expr *expr)
+Val elab_expr(Elab *e, const Expr *expr)
 {
     if (!elab_enter(e, expr->span))
         return val_poison();
@@ -207,9 +207,9 @@ Val expr_eval(Elab *e, const Expr *expr)
     return e->gave_up ? val_poison() : v;
 }
 
-Val expr_eval_one(Elab *e, const Expr *expr)
+Val elab_value(Elab *e, const Expr *expr)
 {
-    Val v = expr_eval(e, expr);
+    Val v = elab_expr(e, expr);
     if (v.kind != VAL_results)
         return v;
     elab_error(e, expr->span, "%d results where one value is wanted", v.n);
@@ -234,7 +234,7 @@ static const char *part_eval(Elab *e, const LabelPart *part)
 {
     if (part->text)
         return part->text;
-    Val v = expr_eval_one(e, part->value);
+    Val v = elab_value(e, part->value);
     if (v.kind == VAL_int && v.integer >= 0)
         return arena_printf(e->arena, "%lld", (long long)v.integer);
     if (v.kind == VAL_string && label_text_ok(v.text))
@@ -248,7 +248,7 @@ static const char *part_eval(Elab *e, const LabelPart *part)
     return NULL;
 }
 
-const char *label_eval(Elab *e, const Label *label)
+const char *elab_label(Elab *e, const Label *label)
 {
     Text text = text_new(e->arena);
     bool ok = true;

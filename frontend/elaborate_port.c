@@ -230,7 +230,7 @@ static Value *output_value(Elab *e, const Stmt *stmt)
         elab_suggest(e, message, name.span, &nearest);
         return NULL;
     }
-    Val v = expr_eval_one(e, expr);
+    Val v = elab_value(e, expr);
     if (v.kind == VAL_string && stmt->value)
         return labelled_find(e, expr, v.text);
     if (v.kind == VAL_tensor)

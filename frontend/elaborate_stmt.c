@@ -111,7 +111,7 @@ static int stage_index(Elab *e, const char *name)
 /* The full path of a label in this scope; NULL after an error. */
 static const char *label_path(Elab *e, const Label *label)
 {
-    const char *text = label_eval(e, label);
+    const char *text = elab_label(e, label);
     if (!text || !e->scope->path)
         return text;
     if (strlen(text) + strlen(e->scope->path) > LIMIT_LABEL) {
@@ -138,7 +138,7 @@ static void assign_run(Elab *e, const Stmt *stmt)
     if (lost) { /* without its label the weights would be misnamed */
         targets_poison(e, &stmt->targets);
     } else {
-        results_assign(e, stmt, expr_eval(e, stmt->value));
+        results_assign(e, stmt, elab_expr(e, stmt->value));
         label_remember(e, stmt);
     }
     e->line = outer;
@@ -156,7 +156,7 @@ typedef struct Range {
 
 static bool bound_read(Elab *e, const Expr *expr, int64_t *bound)
 {
-    Val v = expr_eval_one(e, expr);
+    Val v = elab_value(e, expr);
     if (v.kind == VAL_int)
         *bound = v.integer;
     else if (v.kind != VAL_poison)
@@ -177,7 +177,7 @@ static Range range_read(Elab *e, const Stmt *stmt)
             range.count = INT64_MAX;
         return range;
     }
-    Val v = expr_eval_one(e, stmt->value);
+    Val v = elab_value(e, stmt->value);
     range.ok = v.kind == VAL_list;
     if (range.ok) {
         range.items = v.items;
@@ -216,7 +216,7 @@ static void for_run(Elab *e, const Stmt *stmt)
         for (int64_t i = 0; i < range.count && !e->scope->returned && !e->gave_up; i++) {
             Val v = range.items ? range.items[i] : val_int(range.first + i);
             scope_bind(e, variable->name.text, v, variable);
-            block_run(e, stmt->body);
+            elab_block(e, stmt->body);
         }
     *strmap_slot(&e->scope->names, variable->name.text) = shadowed;
 }
@@ -228,7 +228,7 @@ static int condition_read(Elab *e, const Expr *expr)
 {
     if (!expr)
         return 1;
-    Val v = expr_eval_one(e, expr);
+    Val v = elab_value(e, expr);
     if (v.kind == VAL_bool)
         return v.truth;
     if (v.kind == VAL_tensor)
@@ -251,7 +251,7 @@ static void if_run(Elab *e, const Stmt *stmt)
         else if (taken == 1)
             taken = 2; /* an arm before was run */
         if (taken == 1)
-            block_run(e, arm->body);
+            elab_block(e, arm->body);
         else if (taken < 0)
             block_poison(e, arm->body);
         else
@@ -261,13 +261,13 @@ static void if_run(Elab *e, const Stmt *stmt)
 
 static void stage_run(Elab *e, const Stmt *stmt)
 {
-    const char *name = label_eval(e, &stmt->label);
+    const char *name = elab_label(e, &stmt->label);
     int outer = e->stage;
     bool was_in = e->in_stage;
     if (name)
         e->stage = stage_index(e, name);
     e->in_stage = true;
-    block_run(e, stmt->body);
+    elab_block(e, stmt->body);
     e->in_stage = was_in;
     e->stage = outer;
 }
@@ -277,7 +277,7 @@ static void return_run(Elab *e, const Stmt *stmt)
     int n = stmt->results.n;
     Val *items = NEW(e->arena, Val, n);
     for (int i = 0; i < n; i++)
-        items[i] = expr_eval_one(e, stmt->results.at[i]);
+        items[i] = elab_value(e, stmt->results.at[i]);
     e->scope->result =
         n == 1 ? items[0] : (Val){.kind = VAL_results, .n = n, .items = items};
     e->scope->returned = true;
@@ -313,7 +313,7 @@ static void stmt_run(Elab *e, const Stmt *stmt)
 }
 
 /* Conditions, bounds and results stand outside any labelled statement. */
-void block_run(Elab *e, const Block *block)
+void elab_block(Elab *e, const Block *block)
 {
     Line line = {0}, *outer = e->line;
     if (!elab_enter(e, block->span))

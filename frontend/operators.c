@@ -476,7 +476,7 @@ Val operator_call(Elab *e, const Expr *expr, const Operator *op)
     if (!args_bind(e, expr, &slots, call.values, call.args))
         return val_poison();
     if (function_exists(op->name) && val_is_number(call.values[0]))
-        return function_call(e, expr, call.values, 1);
+        return elab_function(e, expr, call.values, 1);
     bool ok = true;
     for (int i = 0; i < slots.n; i++)
         ok &= arg_check(&call, i);

@@ -60,8 +60,8 @@ static Datum datum_number(DatumKind kind, double number, Span span);
 static Name word_name(Parser *parser, Span span);
 
 #define ARENA (parser->arena)
-#define UNARY(sign, a, span) expr_keep(parser, expr_unary(ARENA, sign, a, span))
-#define BINARY(sign, a, b) expr_keep(parser, expr_binary(ARENA, sign, a, b))
+#define UNARY(sign, a, span) expr_keep(parser, ast_unary(ARENA, sign, a, span))
+#define BINARY(sign, a, b) expr_keep(parser, ast_binary(ARENA, sign, a, b))
 }
 
 %token END 0 "end of file"
@@ -191,19 +191,19 @@ lines: %empty { $$ = NEW(ARENA, Block, 1); }
        };
 
 stmt: targets '=' expr {
-        $$ = stmt_new(ARENA, STMT_assign, @$);
+        $$ = ast_stmt(ARENA, STMT_assign, @$);
         $$->targets = $targets;
         $$->value = $expr;
       }
     | label ':' targets '=' expr {
-        $$ = stmt_new(ARENA, STMT_assign, @$);
+        $$ = ast_stmt(ARENA, STMT_assign, @$);
         $$->label = $label;
         $$->label.span = @label;
         $$->targets = $targets;
         $$->value = $expr;
       }
     | FOR name IN expr block {
-        $$ = stmt_new(ARENA, STMT_for, span_join(@FOR, @expr));
+        $$ = ast_stmt(ARENA, STMT_for, span_join(@FOR, @expr));
         Target *target = NEW(ARENA, Target, 1);
         target->name = $name;
         VEC_PUSH(ARENA, $$->targets, target);
@@ -211,7 +211,7 @@ stmt: targets '=' expr {
         $$->body = $block;
       }
     | FOR name IN expr[first] DOTDOT expr[last] block {
-        $$ = stmt_new(ARENA, STMT_for, span_join(@FOR, @last));
+        $$ = ast_stmt(ARENA, STMT_for, span_join(@FOR, @last));
         Target *target = NEW(ARENA, Target, 1);
         target->name = $name;
         VEC_PUSH(ARENA, $$->targets, target);
@@ -220,69 +220,69 @@ stmt: targets '=' expr {
         $$->body = $block;
       }
     | if_arms {
-        $$ = stmt_new(ARENA, STMT_if, @$);
+        $$ = ast_stmt(ARENA, STMT_if, @$);
         for (int i = 0; i < $if_arms.n; i++)
             VEC_PUSH(ARENA, $$->arms, $if_arms.at[i]);
       }
     | if_arms ELSE block {
-        $$ = stmt_new(ARENA, STMT_if, @$);
+        $$ = ast_stmt(ARENA, STMT_if, @$);
         for (int i = 0; i < $if_arms.n; i++)
             VEC_PUSH(ARENA, $$->arms, $if_arms.at[i]);
         VEC_PUSH(ARENA, $$->arms, (Arm){NULL, $block});
       }
     | STAGE label block {
-        $$ = stmt_new(ARENA, STMT_stage, span_join(@STAGE, @label));
+        $$ = ast_stmt(ARENA, STMT_stage, span_join(@STAGE, @label));
         $$->label = $label;
         $$->label.span = @label;
         $$->body = $block;
       }
     | RETURN exprs_some {
-        $$ = stmt_new(ARENA, STMT_return, @$);
+        $$ = ast_stmt(ARENA, STMT_return, @$);
         $$->results = $exprs_some;
       }
     | PREPROCESS name '{' items '}' {
-        $$ = stmt_new(ARENA, STMT_preprocess, span_join(@PREPROCESS, @name));
+        $$ = ast_stmt(ARENA, STMT_preprocess, span_join(@PREPROCESS, @name));
         $$->name = $name;
         $$->items = $items;
       }
     | OUTPUT name {
-        $$ = stmt_new(ARENA, STMT_output, @$);
+        $$ = ast_stmt(ARENA, STMT_output, @$);
         $$->name = $name;
       }
     | OUTPUT name '{' items '}' {
-        $$ = stmt_new(ARENA, STMT_output, span_join(@OUTPUT, @name));
+        $$ = ast_stmt(ARENA, STMT_output, span_join(@OUTPUT, @name));
         $$->name = $name;
         $$->items = $items;
       }
     | OUTPUT name '=' expr {
-        $$ = stmt_new(ARENA, STMT_output, @$);
+        $$ = ast_stmt(ARENA, STMT_output, @$);
         $$->name = $name;
         $$->value = $expr;
       }
     | OUTPUT name '=' expr '{' items '}' {
-        $$ = stmt_new(ARENA, STMT_output, span_join(@OUTPUT, @expr));
+        $$ = ast_stmt(ARENA, STMT_output, span_join(@OUTPUT, @expr));
         $$->name = $name;
         $$->value = $expr;
         $$->items = $items;
       }
     | DOCSTRING {
-        $$ = stmt_new(ARENA, STMT_doc, @$);
+        $$ = ast_stmt(ARENA, STMT_doc, @$);
         $$->value = expr_text(parser, EXPR_string, $DOCSTRING, @$);
       }
     /* Broken heads: what the block holds is still read. */
     | ELSE block[body] {
         parse_error(parser, @ELSE, "'else' without an 'if' before it");
-        $$ = stmt_new(ARENA, STMT_if, @$);
-        VEC_PUSH(ARENA, $$->arms, (Arm){expr_new(ARENA, EXPR_error, @$), $body});
+        $$ = ast_stmt(ARENA, STMT_if, @$);
+        VEC_PUSH(ARENA, $$->arms, (Arm){ast_new(ARENA, EXPR_error, @$), $body});
       }
     | FOR error block[body] {
-        $$ = stmt_new(ARENA, STMT_if, @$);
-        VEC_PUSH(ARENA, $$->arms, (Arm){expr_new(ARENA, EXPR_error, @$), $body});
+        $$ = ast_stmt(ARENA, STMT_if, @$);
+        VEC_PUSH(ARENA, $$->arms, (Arm){ast_new(ARENA, EXPR_error, @$), $body});
         yyerrok;
       }
     | STAGE error block[body] {
-        $$ = stmt_new(ARENA, STMT_if, @$);
-        VEC_PUSH(ARENA, $$->arms, (Arm){expr_new(ARENA, EXPR_error, @$), $body});
+        $$ = ast_stmt(ARENA, STMT_if, @$);
+        VEC_PUSH(ARENA, $$->arms, (Arm){ast_new(ARENA, EXPR_error, @$), $body});
         yyerrok;
       };
 
@@ -292,7 +292,7 @@ if_arms: IF expr block {
          }
        | IF error block {
             $$ = (ArmList){0};
-            VEC_PUSH(ARENA, $$, (Arm){expr_new(ARENA, EXPR_error, @$), $block});
+            VEC_PUSH(ARENA, $$, (Arm){ast_new(ARENA, EXPR_error, @$), $block});
             yyerrok;
          }
        | if_arms[list] ELSE IF expr block {
@@ -382,7 +382,7 @@ exprs_some: expr { $$ = (ExprList){0}; VEC_PUSH(ARENA, $$, $expr); }
 
 expr: binary
     | binary[yes] IF binary[condition] ELSE expr[no] {
-        $$ = expr_keep(parser, expr_choice(ARENA, $yes, $condition, $no));
+        $$ = expr_keep(parser, ast_choice(ARENA, $yes, $condition, $no));
       };
 
 binary: postfix
@@ -403,24 +403,24 @@ binary: postfix
     | binary[a] '%' binary[b] { $$ = BINARY(SIGN_mod, $a, $b); }
     | binary[a] POW binary[b] { $$ = BINARY(SIGN_pow, $a, $b); };
 
-postfix: INT { $$ = expr_new(ARENA, EXPR_int, @$); $$->integer = $INT; }
-    | REAL { $$ = expr_new(ARENA, EXPR_real, @$); $$->real = $REAL; }
+postfix: INT { $$ = ast_new(ARENA, EXPR_int, @$); $$->integer = $INT; }
+    | REAL { $$ = ast_new(ARENA, EXPR_real, @$); $$->real = $REAL; }
     | STRING { $$ = expr_text(parser, EXPR_string, $STRING, @$); }
-    | TRUE { $$ = expr_new(ARENA, EXPR_bool, @$); $$->truth = true; }
-    | FALSE { $$ = expr_new(ARENA, EXPR_bool, @$); }
-    | NONE { $$ = expr_new(ARENA, EXPR_none, @$); }
-    | BROKEN { $$ = expr_new(ARENA, EXPR_error, @$); }
+    | TRUE { $$ = ast_new(ARENA, EXPR_bool, @$); $$->truth = true; }
+    | FALSE { $$ = ast_new(ARENA, EXPR_bool, @$); }
+    | NONE { $$ = ast_new(ARENA, EXPR_none, @$); }
+    | BROKEN { $$ = ast_new(ARENA, EXPR_error, @$); }
     | IDENT { $$ = expr_text(parser, EXPR_name, $IDENT.text, @$); }
     | IDENT '(' args ')' {
-        $$ = expr_keep(parser, expr_call(ARENA, $IDENT, $args, @$));
+        $$ = expr_keep(parser, ast_call(ARENA, $IDENT, $args, @$));
       }
     | '(' expr ')' { $$ = $2; }
-    | '[' exprs ']' { $$ = expr_keep(parser, expr_list(ARENA, $exprs, @$)); }
+    | '[' exprs ']' { $$ = expr_keep(parser, ast_list(ARENA, $exprs, @$)); }
     | postfix[a] '.' IDENT {
-        $$ = expr_keep(parser, expr_property(ARENA, $a, $IDENT));
+        $$ = expr_keep(parser, ast_property(ARENA, $a, $IDENT));
       }
     | postfix[a] '[' expr ']' {
-        $$ = expr_keep(parser, expr_index(ARENA, $a, $expr, @$));
+        $$ = expr_keep(parser, ast_index(ARENA, $a, $expr, @$));
       };
 
 args: %empty { $$ = (ArgList){0}; } | args_some | args_some ',';
@@ -453,12 +453,12 @@ static Expr *expr_keep(Parser *parser, Expr *expr)
         return expr;
     parse_error(parser, expr->span, "this expression is more than %d operators deep",
                 LIMIT_NESTING);
-    return expr_new(parser->arena, EXPR_error, expr->span);
+    return ast_new(parser->arena, EXPR_error, expr->span);
 }
 
 static Expr *expr_text(Parser *parser, ExprKind kind, const char *text, Span span)
 {
-    Expr *expr = expr_new(parser->arena, kind, span);
+    Expr *expr = ast_new(parser->arena, kind, span);
     expr->text = text;
     return expr;
 }
@@ -478,9 +478,9 @@ static Name word_name(Parser *parser, Span span)
  * to, so that they are not unknown later; no targets: a return. */
 static Block *block_keep(Parser *parser, Block *block, const TargetList *targets)
 {
-    Stmt *stmt = stmt_new(parser->arena, targets ? STMT_assign : STMT_return,
+    Stmt *stmt = ast_stmt(parser->arena, targets ? STMT_assign : STMT_return,
                           (Span){parser->file->source, 0, 0});
-    Expr *lost = expr_new(parser->arena, EXPR_error, stmt->span);
+    Expr *lost = ast_new(parser->arena, EXPR_error, stmt->span);
     if (targets) {
         stmt->targets = *targets;
         stmt->value = lost;
