@@ -5,8 +5,9 @@
 #include "image.h"
 
 /* Whole and undamaged as far as the container tells, which the decoder does not
- * check: every PNG chunk's CRC up to IEND; JPEG segments up to the end of the
- * image. VTC_ERR_SIZE, _FORMAT. */
+ * check: a PNG's size and every chunk's CRC up to IEND; a JPEG's segments, tables
+ * and sampling factors up to the end of the image. VTC_ERR_SIZE, _FORMAT,
+ * _LIMIT. */
 int vtc_png_check(const VtcBytes *file, const char *name, VtcError *error);
 int vtc_jpeg_check(const VtcBytes *file, const char *name, VtcError *error);
 

@@ -1,5 +1,12 @@
-/* PNG and JPEG as containers: is the file whole? stb_image makes pixels of what
- * it finds, and pads a cut JPEG with gray; a wrong answer without a word. */
+/* PNG and JPEG as containers: is the file whole, and are the tables in it sane?
+ *
+ * Note [What the decoder does not check]. stb_image makes pixels of what it finds:
+ * it pads a cut JPEG with gray and ignores checksums, a wrong answer without a
+ * word. And version 2.27, the one of Debian 12, writes beyond its tables when a
+ * JPEG's Huffman table has more than 256 codes, confuses the code of index 255
+ * with "none", and reads beyond a row when a sampling factor does not divide the
+ * largest one. So files are walked here first, segment by segment as the decoder
+ * walks them; what passes cannot reach those places. */
 #include "codecs.h"
 
 #include <string.h>
@@ -77,7 +84,8 @@ int vtc_png_check(const VtcBytes *file, const char *name, VtcError *error)
 
 /* ---- JPEG: segments FF kind [length data], entropy-coded data after SOS - */
 
-enum { TEM = 0x01, RST0 = 0xd0, SOI = 0xd8, EOI = 0xd9, SOS = 0xda };
+enum { TEM = 0x01, SOF0 = 0xc0, SOF2 = 0xc2, DHT = 0xc4, RST0 = 0xd0 };
+enum { SOI = 0xd8, EOI = 0xd9, SOS = 0xda };
 
 /* The next marker: FF and a byte that is neither stuffing nor a fill byte.
  * Restart markers belong to the entropy-coded data. */
@@ -90,6 +98,66 @@ static size_t next_marker(const VtcBytes *file, size_t at)
             return at;
     }
     return file->n;
+}
+
+/* Huffman tables: a byte, 16 counts of codes by length, their symbols. */
+static bool huffman_sane(const unsigned char *at, size_t n)
+{
+    while (n >= 17) {
+        size_t codes = 0;
+        for (int i = 1; i <= 16; i++)
+            codes += at[i];
+        if (codes > 255 || n - 17 < codes)
+            return false;
+        at += 17 + codes;
+        n -= 17 + codes;
+    }
+    return n == 0;
+}
+
+/* Frame: precision, height, width, count; per component an id, sampling factors
+ * (across in the high half) and a table. */
+static bool frame_sane(const unsigned char *at, size_t n)
+{
+    unsigned most_h = 0, most_v = 0;
+    if (n < 6 || n != 6 + 3 * (size_t)at[5])
+        return false;
+    for (unsigned i = 0; i < at[5]; i++) {
+        unsigned h = at[7 + 3 * i] >> 4, v = at[7 + 3 * i] & 15;
+        most_h = h > most_h ? h : most_h;
+        most_v = v > most_v ? v : most_v;
+    }
+    for (unsigned i = 0; i < at[5]; i++) {
+        unsigned h = at[7 + 3 * i] >> 4, v = at[7 + 3 * i] & 15;
+        if (h == 0 || v == 0 || most_h % h != 0 || most_v % v != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool segment_sane(unsigned kind, const unsigned char *at, size_t n)
+{
+    if (kind == DHT)
+        return huffman_sane(at, n);
+    return kind < SOF0 || kind > SOF2 || frame_sane(at, n);
+}
+
+/* The length and data of the segment of `kind` at `at`; moves behind it. */
+static int jpeg_segment(const VtcBytes *file, size_t *at, unsigned kind,
+                        const char *name, VtcError *error)
+{
+    if (file->n - *at < 2)
+        return truncated(name, "JPEG", error);
+    const unsigned char *data = file->at + *at;
+    size_t length = (size_t)data[0] << 8 | data[1]; /* counts itself */
+    if (file->n - *at < length)
+        return truncated(name, "JPEG", error);
+    if (length < 2 || !segment_sane(kind, data + 2, length - 2))
+        return vtc_fail(error, VTC_ERR_FORMAT,
+                        "%s: damaged JPEG: segment %02X at byte %zu", name, kind,
+                        *at - 2);
+    *at += length;
+    return VTC_OK;
 }
 
 int vtc_jpeg_check(const VtcBytes *file, const char *name, VtcError *error)
@@ -105,13 +173,11 @@ int vtc_jpeg_check(const VtcBytes *file, const char *name, VtcError *error)
                             name);
         has_scan |= kind == SOS;
         at += 2;
-        if (kind != TEM && kind != SOI) {
-            if (file->n - at < 2)
-                break;
-            at += (size_t)file->at[at] << 8 | file->at[at + 1];
-        }
-        if (at >= file->n)
-            break;
+        int status = kind == TEM || kind == SOI
+                         ? VTC_OK
+                         : jpeg_segment(file, &at, kind, name, error);
+        if (status != VTC_OK)
+            return status;
         at = next_marker(file, at);
     }
     return truncated(name, "JPEG", error);

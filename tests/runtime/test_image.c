@@ -202,7 +202,7 @@ static void test_png_sizes(void)
         if (status != (int)sizes[i][2])
             printf("\n%u x %u: %d %s", sizes[i][0], sizes[i][1], status,
                    error.text);
-        CU_ASSERT_EQUAL(status, sizes[i][2]);
+        CU_ASSERT_EQUAL(status, (int)sizes[i][2]);
     }
     vtc_bytes_free(&file);
 }
