@@ -352,15 +352,16 @@ Graph *graph_parse(Arena *arena, const Source *source, Diag *diag);
 
 /* graph_eval.c. Inputs in the order of input values. `visit` (may be NULL) sees
  * every value once computed (valid during the call only, unless keep is set).
- * EVAL_exact: all arithmetic in double, results kept in double, the last word.
- * EVAL_quick: f32 storage, large products through OpenBLAS. */
+ * All arithmetic is in double and results stay double: the last word. EVAL_quick
+ * carries products on OpenBLAS (another order of the same sums). */
 typedef enum EvalMode { EVAL_exact, EVAL_quick } EvalMode;
 
-/* Elements of one evaluated value, row-major in the logical shape. */
+/* Elements of one evaluated value, row-major in the logical shape; integers and
+ * booleans are held as doubles. */
 typedef struct Result {
     Type type;
-    double *exact; /* EVAL_exact: every dtype as double */
-    float *quick;  /* EVAL_quick: every dtype as float (integers up to 2^24) */
+    double *exact;
+    float *quick; /* used by the BLAS mode of the interpreter to come */
 } Result;
 typedef void EvalVisit(void *context, const Value *value, const Result *result);
 

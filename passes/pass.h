@@ -14,15 +14,15 @@ typedef void ProgramPass(Program *program);
 
 /* What passes may rely on and bring about; bits of the table's columns. */
 #define FACTS                                                                  \
-    FACT(weights_bound, "every weight has its elements")                       \
-    FACT(norms_folded, "no batch_norm with constant statistics after a conv")  \
+    FACT(canonical, "softmax and norms are spelled by reductions")             \
+    FACT(norms_folded, "no batch_norm is left")                                \
+    FACT(constants_folded, "what depends on no input is a weight or constant") \
     FACT(grouped, "every computing value is in one group")                     \
     FACT(laid_out, "every value has its final layout")                         \
     FACT(packed, "every contraction's weight has panels")                      \
     FACT(placed, "every value that is stored has a place")                     \
     FACT(lowered, "the program exists")                                        \
     FACT(unrolled, "no loop is marked unroll")                                 \
-    FACT(scalarized, "no register is an array")                                \
     FACT(legal, "only what the target's emitters can spell")
 enum {
 #define FACT(name, doc) FACT_BIT_##name,
@@ -44,6 +44,7 @@ typedef struct PassInfo {
 } PassInfo;
 extern const PassInfo pass_table[];
 extern const int pass_count;
+extern const char *const fact_name[]; /* by bit */
 int pass_find(const char *name); /* -1: none */
 
 typedef struct PipelineOptions {

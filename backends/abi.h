@@ -1,0 +1,30 @@
+/* What the outside sees of a compiled network, whatever back end made it: symbol
+ * names, the header NAME.h, the reflection record. */
+#ifndef VTC_BACKENDS_ABI_H
+#define VTC_BACKENDS_ABI_H
+
+#include "ir/loop.h"
+
+typedef enum WeightsAs { WEIGHTS_embed, WEIGHTS_file, WEIGHTS_c_array } WeightsAs;
+
+typedef struct Abi {
+    const char *name;   /* C identifier: prefix of all symbols */
+    const char *upper;  /* the same in capitals */
+    WeightsAs weights;
+    uint64_t weights_hash;
+    int inputs, outputs;
+    const Value *input[16];
+} Abi;
+
+/* `name` is made an identifier. */
+Abi abi_of(Arena *arena, const Program *program, const char *name, WeightsAs weights,
+           uint64_t weights_hash);
+/* "const float *image, float *logits" */
+void abi_prototype(const Program *program, const Abi *abi, Text *out);
+void abi_header(const Program *program, const Abi *abi, Text *out); /* NAME.h */
+/* The VtcModel and what it points to, as C. */
+void abi_reflection(const Program *program, const Abi *abi, Text *out);
+/* A C identifier from any name. */
+const char *abi_identifier(Arena *arena, const char *name);
+
+#endif

@@ -1,0 +1,21 @@
+/* The packed weights of a program: payload bytes as kernels read them, and the
+ * file NAME.weights (runtime/vtc_blob.h). */
+#ifndef VTC_BACKENDS_BLOB_H
+#define VTC_BACKENDS_BLOB_H
+
+#include "ir/loop.h"
+#include "support/file.h"
+
+typedef struct Blob {
+    unsigned char *payload; /* target's byte order */
+    size_t bytes;
+    uint64_t hash;
+    unsigned char header[64];
+} Blob;
+
+/* Packs every section. Weights must be bound. */
+Blob blob_pack(Arena *arena, const Program *program);
+/* Header and payload to a file, whole or not at all. */
+bool blob_write(Arena *arena, const Blob *blob, const char *path, Diag *diag);
+
+#endif

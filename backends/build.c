@@ -1,0 +1,383 @@
+/* Driving the C compiler. */
+#define _DEFAULT_SOURCE /* realpath, mkdtemp */
+#include "backends/build.h"
+#include "backends/blob.h"
+#include "backends/c/emit.h"
+#include <dirent.h>
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#ifndef VTC_RUNTIME_DIR
+#define VTC_RUNTIME_DIR "runtime"
+#endif
+#ifndef VTC_RUNTIME_LIB
+#define VTC_RUNTIME_LIB "libvtcrt.a"
+#endif
+
+typedef struct Job {
+    Arena *arena;
+    const Program *program;
+    const BuildOptions *options;
+    Diag *diag;
+    Abi abi;
+    Blob blob;
+    const char *dir;      /* temporary */
+    const char *compiler;
+    VEC(char *) command;
+} Job;
+
+/* ---- processes, folders ------------------------------------------------ */
+
+int build_spawn(char *const argv[], bool verbose)
+{
+    pid_t pid;
+    int status;
+    for (int i = 0; verbose && argv[i]; i++)
+        fprintf(stderr, "%s%s", argv[i], argv[i + 1] ? " " : "\n");
+    if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) != 0)
+        return -1;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    if (!WIFEXITED(status))
+        return -1;
+    return WEXITSTATUS(status) == 127 ? -1 : WEXITSTATUS(status);
+}
+
+static char made[4096]; /* removed at exit, however the run ends */
+
+static void remove_made(void)
+{
+    if (made[0])
+        build_tempdir_remove(made);
+    made[0] = 0;
+}
+
+const char *build_tempdir(Arena *arena, Diag *diag)
+{
+    const char *base = getenv("TMPDIR");
+    char *path = arena_printf(arena, "%s/vtc-XXXXXX", base && *base ? base : "/tmp");
+    if (!mkdtemp(path)) {
+        diag_error(diag, (Span){0}, "cannot make a temporary folder '%s': %s", path,
+                   strerror(errno));
+        return NULL;
+    }
+    static bool registered;
+    if (!registered)
+        atexit(remove_made);
+    registered = true;
+    if (strlen(path) < sizeof made)
+        strcpy(made, path);
+    return path;
+}
+
+void build_tempdir_remove(const char *path)
+{
+    DIR *dir = opendir(path);
+    if (!dir)
+        return;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char file[8192];
+        snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            unlink(file);
+    }
+    closedir(dir);
+    rmdir(path);
+}
+
+const char *build_runtime(Arena *arena)
+{
+    const char *dir = getenv("VTC_RUNTIME");
+    return arena_strdup(arena, dir && *dir ? dir : VTC_RUNTIME_DIR);
+}
+
+static const char *runtime_library(Arena *arena)
+{
+    const char *dir = getenv("VTC_RUNTIME");
+    return dir && *dir ? arena_printf(arena, "%s/libvtcrt.a", dir)
+                       : arena_strdup(arena, VTC_RUNTIME_LIB);
+}
+
+/* ---- the compiler's command -------------------------------------------- */
+
+static void word(Job *job, const char *text)
+{
+    VEC_PUSH(job->arena, job->command, arena_strdup(job->arena, text));
+}
+
+static void words(Job *job, const char *text)
+{
+    char *copy = arena_strdup(job->arena, text), *rest = copy;
+    for (char *at; (at = strtok_r(rest, " ", &rest)) != NULL;)
+        word(job, at);
+}
+
+static bool runs(const char *compiler)
+{
+    char *const argv[] = {(char *)(uintptr_t)compiler, (char *)(uintptr_t)"-dumpversion", NULL};
+    posix_spawn_file_actions_t quiet;
+    pid_t pid;
+    int status = -1;
+    posix_spawn_file_actions_init(&quiet);
+    posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", 1, 0);
+    posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", 1, 0);
+    if (posix_spawnp(&pid, compiler, &quiet, NULL, argv, environ) == 0)
+        waitpid(pid, &status, 0);
+    posix_spawn_file_actions_destroy(&quiet);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static const char *find_compiler(Job *job)
+{
+    const char *wish = job->options->compiler ? job->options->compiler : getenv("CC");
+    if (wish && *wish) {
+        if (runs(wish))
+            return wish;
+        diag_error(job->diag, (Span){0}, "the C compiler '%s' does not run", wish);
+        return NULL;
+    }
+    static const char *const usual[] = {"cc", "gcc", "clang"};
+    for (int i = 0; i < 3; i++)
+        if (runs(usual[i]))
+            return usual[i];
+    diag_error(job->diag, (Span){0}, "no C compiler found: install the package 'gcc', or "
+                                     "'clang', or set CC");
+    return NULL;
+}
+
+static bool run_command(Job *job, const char *what)
+{
+    VEC_PUSH(job->arena, job->command, NULL);
+    int code = build_spawn(job->command.at, job->options->verbose);
+    job->command.n = 0;
+    if (code == 0)
+        return true;
+    diag_error(job->diag, (Span){0}, code < 0 ? "cannot run %s" : "%s failed", what);
+    return false;
+}
+
+static void compile_words(Job *job, const char *source, const char *object)
+{
+    word(job, job->compiler);
+    words(job, "-std=c11 -O2 -ffp-contract=off -fno-math-errno -fPIC -c");
+    words(job, job->program->target->cc_flags);
+    word(job, "-I");
+    word(job, build_runtime(job->arena));
+    word(job, "-I");
+    word(job, job->dir);
+    word(job, source);
+    word(job, "-o");
+    word(job, object);
+}
+
+/* ---- files ------------------------------------------------------------- */
+
+static bool write_text(Job *job, const char *path, const Text *text)
+{
+    OutFile *out = outfile_open(job->arena, path, job->diag);
+    if (!out)
+        return false;
+    outfile_write(out, text_str(text), text->n);
+    return outfile_close(out, job->diag);
+}
+
+static const char *temp(Job *job, const char *suffix)
+{
+    return arena_printf(job->arena, "%s/%s%s", job->dir, job->abi.name, suffix);
+}
+
+static void weights_c_array(const Job *job, Text *out)
+{
+    text_printf(out, "#include \"%s.h\"\n\n_Alignas(64) const unsigned char %s_weights[] = {",
+                job->abi.name, job->abi.name);
+    for (size_t i = 0; i < job->blob.bytes; i++)
+        text_printf(out, "%s%d,", i % 20 ? "" : "\n    ", job->blob.payload[i]);
+    text_add(out, job->blob.bytes ? "\n};\n" : "0};\n");
+}
+
+/* .incbin of the payload: data, never text. */
+static void weights_assembly(const Job *job, const char *blob_path, Text *out)
+{
+    text_printf(out, "    .section .rodata\n    .balign 4096\n    .globl %s_weights\n"
+                     "    .type %s_weights, @object\n%s_weights:\n    .incbin ",
+                job->abi.name, job->abi.name, job->abi.name);
+    text_quoted(out, blob_path);
+    text_printf(out, ", 64\n    .size %s_weights, . - %s_weights\n"
+                     "    .section .note.GNU-stack,\"\",@progbits\n", job->abi.name,
+                job->abi.name);
+}
+
+static bool write_sources(Job *job, const char *dir, const char *stem)
+{
+    Text code = text_new(job->arena), header = text_new(job->arena);
+    c_emit(job->program, &job->abi, &code);
+    abi_header(job->program, &job->abi, &header);
+    const char *base = arena_printf(job->arena, "%s/%s", dir, stem);
+    if (!write_text(job, arena_printf(job->arena, "%s.h", base), &header) ||
+        !write_text(job, arena_printf(job->arena, "%s.c", base), &code))
+        return false;
+    if (job->abi.weights == WEIGHTS_c_array) {
+        Text array = text_new(job->arena);
+        weights_c_array(job, &array);
+        return write_text(job, arena_printf(job->arena, "%s_weights.c", base), &array);
+    }
+    const char *blob = arena_printf(job->arena, "%s.weights", base);
+    if (!blob_write(job->arena, &job->blob, blob, job->diag))
+        return false;
+    if (job->abi.weights == WEIGHTS_file)
+        return true;
+    Text assembly = text_new(job->arena);
+    weights_assembly(job, dir == job->dir ? blob : arena_printf(job->arena, "%s.weights", stem),
+                     &assembly);
+    return write_text(job, arena_printf(job->arena, "%s_weights.S", base), &assembly);
+}
+
+static bool compile(Job *job)
+{
+    compile_words(job, temp(job, ".c"), temp(job, ".o"));
+    if (!run_command(job, "the C compiler"))
+        return false;
+    if (job->abi.weights == WEIGHTS_file)
+        return true;
+    compile_words(job, temp(job, job->abi.weights == WEIGHTS_embed ? "_weights.S"
+                                                                   : "_weights.c"),
+                  temp(job, "_weights.o"));
+    return run_command(job, "the C compiler");
+}
+
+static void object_words(Job *job)
+{
+    word(job, temp(job, ".o"));
+    if (job->abi.weights != WEIGHTS_file)
+        word(job, temp(job, "_weights.o"));
+}
+
+static bool link_exe(Job *job, const char *out)
+{
+    Text text = text_new(job->arena);
+    text_printf(&text, "#include \"%s.h\"\nextern const VtcModel *const vtc_main_model;\n"
+                       "const VtcModel *const vtc_main_model = &%s_model;\n", job->abi.name,
+                job->abi.name);
+    if (!write_text(job, temp(job, "_main.c"), &text))
+        return false;
+    compile_words(job, temp(job, "_main.c"), temp(job, "_main.o"));
+    if (!run_command(job, "the C compiler"))
+        return false;
+    word(job, job->compiler);
+    word(job, "-o");
+    word(job, out);
+    object_words(job);
+    word(job, temp(job, "_main.o"));
+    word(job, runtime_library(job->arena));
+    words(job, "-lpthread -lm");
+    return run_command(job, "the linker");
+}
+
+static bool link_result(Job *job, const char *out)
+{
+    switch (job->options->emit) {
+    case EMIT_exe: return link_exe(job, out);
+    case EMIT_so:
+        word(job, job->compiler);
+        words(job, "-shared -o");
+        word(job, out);
+        object_words(job);
+        word(job, "-lm");
+        return run_command(job, "the linker");
+    case EMIT_lib:
+        words(job, "ar rcsD");
+        word(job, out);
+        object_words(job);
+        return run_command(job, "ar (package binutils)");
+    case EMIT_obj:
+        words(job, "ld -r -o");
+        word(job, out);
+        object_words(job);
+        return run_command(job, "ld (package binutils)");
+    case EMIT_c: break;
+    }
+    return false;
+}
+
+/* Linked in the temporary folder, then copied beside its target and renamed. */
+static bool deliver(Job *job, const char *from, const char *to)
+{
+    Bytes bytes;
+    if (!bytes_map(&bytes, from, job->diag))
+        return false;
+    OutFile *out = outfile_open(job->arena, to, job->diag);
+    if (!out)
+        return false;
+    outfile_write(out, bytes.at, bytes.n);
+    if (!outfile_close(out, job->diag))
+        return false;
+    if (job->options->emit == EMIT_exe || job->options->emit == EMIT_so) {
+        mode_t mask = umask(0);
+        umask(mask);
+        chmod(to, 0777 & ~mask);
+    }
+    return true;
+}
+
+static bool deliver_beside(Job *job)
+{
+    const char *out = job->options->out;
+    const char *dir = path_dir(job->arena, out);
+    if (job->options->emit != EMIT_exe) {
+        Text header = text_new(job->arena);
+        abi_header(job->program, &job->abi, &header);
+        const char *path = arena_printf(job->arena, "%s/%s.h", dir, job->abi.name);
+        if (!write_text(job, path, &header))
+            return false;
+    }
+    if (job->abi.weights != WEIGHTS_file)
+        return true;
+    return blob_write(job->arena, &job->blob,
+                      arena_printf(job->arena, "%s/%s.weights", dir, job->abi.name), job->diag);
+}
+
+static enum BuildStatus build_binary(Job *job)
+{
+    job->compiler = find_compiler(job);
+    job->dir = job->compiler ? build_tempdir(job->arena, job->diag) : NULL;
+    if (!job->dir)
+        return BUILD_environment;
+    const char *linked = temp(job, ".out");
+    bool good = write_sources(job, job->dir, job->abi.name) && compile(job) &&
+                link_result(job, linked) && deliver(job, linked, job->options->out) &&
+                deliver_beside(job);
+    remove_made();
+    return good ? BUILD_ok : BUILD_environment;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static enum BuildStatus build_sources(Job *job)
+{
+    const char *out = job->options->out;
+    const char *dir = is_folder(out) ? out : path_dir(job->arena, out);
+    return write_sources(job, dir, job->abi.name) ? BUILD_ok : BUILD_environment;
+}
+
+enum BuildStatus build_program(const Program *program, const BuildOptions *options,
+                               Diag *diag)
+{
+    Job job = {.arena = program->arena, .program = program, .options = options, .diag = diag};
+    job.blob = blob_pack(job.arena, program);
+    job.abi = abi_of(job.arena, program, options->name ? options->name : program->name,
+                     options->weights, job.blob.hash);
+    return options->emit == EMIT_c ? build_sources(&job) : build_binary(&job);
+}

@@ -1,0 +1,33 @@
+/* From a Program to files: generated C, and through the C compiler objects,
+ * libraries and programs. */
+#ifndef VTC_BACKENDS_BUILD_H
+#define VTC_BACKENDS_BUILD_H
+
+#include "backends/abi.h"
+
+typedef enum Emit { EMIT_exe, EMIT_c, EMIT_obj, EMIT_lib, EMIT_so } Emit;
+
+typedef struct BuildOptions {
+    Emit emit;
+    const char *out;  /* exe, obj, lib, so: the file. c: a folder, or NAME.c */
+    const char *name; /* symbols; NULL: from the model */
+    WeightsAs weights;
+    bool verbose;     /* show the compiler's command */
+    const char *compiler; /* NULL: $CC, cc, gcc, clang, whichever is there */
+} BuildOptions;
+
+enum BuildStatus { BUILD_ok, BUILD_input = 1, BUILD_environment = 3 };
+
+/* Every file appears whole or not at all. */
+enum BuildStatus build_program(const Program *program, const BuildOptions *options,
+                               Diag *diag);
+
+/* A temporary folder, removed with all in it; NULL and diag when there is none. */
+const char *build_tempdir(Arena *arena, Diag *diag);
+void build_tempdir_remove(const char *path);
+/* Where vtc_abi.h and the runtime's sources are. */
+const char *build_runtime(Arena *arena);
+/* Runs a command to its end; its exit code, -1 when it cannot be started. */
+int build_spawn(char *const argv[], bool verbose);
+
+#endif

@@ -1,0 +1,213 @@
+/* Program -> NAME.c: a function for each kernel, a task for each step, run. */
+#include "backends/c/emit.h"
+#include <string.h>
+
+/* ---- statements -------------------------------------------------------- */
+
+static void block(const Kernel *k, const Block *b, int depth, Text *out);
+
+static void indent(int depth, Text *out)
+{
+    text_printf(out, "%*s", depth * 4, "");
+}
+
+static void statement(const Kernel *k, const Stmt *s, int depth, Text *out)
+{
+    indent(depth, out);
+    switch (s->kind) {
+    case ST_for:
+        text_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) {\n", s->var->name,
+                    s->var->name, (long long)s->count, s->var->name);
+        block(k, &s->body, depth + 1, out);
+        indent(depth, out);
+        text_add(out, "}\n");
+        return;
+    case ST_iload:
+        text_printf(out, "const int64_t %s = %s[", s->var->name, k->params.at[s->param].name);
+        c_index(&s->index, out);
+        text_add(out, "];\n");
+        return;
+    case ST_let:
+    case ST_var:
+        text_add(out, s->kind == ST_let ? "const " : "");
+        c_type(s->reg->type, out);
+        text_printf(out, " %s = ", s->reg->name);
+        c_expr(k, s->expr, out);
+        text_add(out, ";\n");
+        return;
+    case ST_set:
+        text_printf(out, "%s = ", s->reg->name);
+        c_expr(k, s->expr, out);
+        text_add(out, ";\n");
+        return;
+    case ST_store: {
+        const Param *p = &k->params.at[s->param];
+        if (s->expr->type.lanes == 1) {
+            text_printf(out, "%s[", p->name);
+            c_index(&s->index, out);
+            text_add(out, "] = ");
+        } else {
+            text_printf(out, "store_%c%d(%s + (", p->dtype == DT_f32 ? 'f' : 'i',
+                        s->expr->type.lanes, p->name);
+            c_index(&s->index, out);
+            text_add(out, "), ");
+        }
+        c_expr(k, s->expr, out);
+        text_add(out, s->expr->type.lanes == 1 ? ";\n" : ");\n");
+        return;
+    }
+    case ST_if:
+        text_add(out, "if (");
+        c_index(&s->index, out);
+        text_printf(out, " < %lld) {\n", (long long)s->limit);
+        block(k, &s->body, depth + 1, out);
+        indent(depth, out);
+        text_add(out, "}");
+        if (s->other.first) {
+            text_add(out, " else {\n");
+            block(k, &s->other, depth + 1, out);
+            indent(depth, out);
+            text_add(out, "}");
+        }
+        text_add(out, "\n");
+        return;
+    case ST_comment: text_printf(out, "/* %s */\n", s->text); return;
+    }
+}
+
+static void block(const Kernel *k, const Block *b, int depth, Text *out)
+{
+    for (const Stmt *s = b->first; s; s = s->next)
+        statement(k, s, depth, out);
+}
+
+/* ---- kernels ----------------------------------------------------------- */
+
+static void kernel(const Kernel *k, Text *out)
+{
+    text_printf(out, "/* %s\n * %lld tasks */\nstatic void %s(", k->about, (long long)k->tasks,
+                k->name);
+    for (int i = 0; i < k->params.n; i++) {
+        const Param *p = &k->params.at[i];
+        text_printf(out, "%s%s*%s%s, ", p->access == ACCESS_read ? "const " : "",
+                    arena_printf(out->arena, "%s ", dtype_info[p->dtype].c_type),
+                    p->noalias ? "restrict " : "", p->name);
+    }
+    text_add(out, "int64_t task)\n{\n");
+    for (int i = 0; i < k->params.n; i++)
+        text_printf(out, "    (void)%s;\n", k->params.at[i].name);
+    text_add(out, "    (void)task;\n");
+    block(k, &k->body, 1, out);
+    text_add(out, "}\n\n");
+}
+
+/* ---- steps ------------------------------------------------------------- */
+
+static void argument(const Param *p, const Arg *arg, Text *out)
+{
+    const char *c_type_name = dtype_info[p->dtype].c_type;
+    bool reads = p->access == ACCESS_read;
+    text_printf(out, "(%s%s *)(", reads ? "const " : "", c_type_name);
+    switch (arg->buffer) {
+    case BUF_weights: text_add(out, "c->weights"); break;
+    case BUF_workspace: text_add(out, "c->workspace"); break;
+    case BUF_input: text_printf(out, "(const unsigned char *)c->inputs[%d]", arg->port); break;
+    case BUF_output: text_printf(out, "(unsigned char *)c->outputs[%d]", arg->port); break;
+    case BUF_scratch: text_add(out, "c->workspace + c->scratch * thread"); break;
+    }
+    text_printf(out, " + %lld)", (long long)arg->offset);
+}
+
+static void place(const Step *step, Text *out)
+{
+    const Value *v = step->value;
+    text_printf(out, "/* %s", step->name);
+    if (v && v->span.source && v->span.source->text) {
+        int line, column;
+        span_position(v->span, &line, &column);
+        text_printf(out, "  %s:%d", v->span.source->path, line);
+    }
+    text_add(out, " */\n");
+}
+
+static void step_task(const Step *step, int i, Text *out)
+{
+    place(step, out);
+    text_printf(out, "static void step_%d(void *context, int task, int thread)\n{\n"
+                     "    const Call *c = (const Call *)context;\n    (void)thread;\n    %s(",
+                i, step->kernel->name);
+    for (int a = 0; a < step->args.n; a++) {
+        argument(&step->kernel->params.at[a], &step->args.at[a], out);
+        text_add(out, ", ");
+    }
+    text_add(out, "task);\n}\n\n");
+}
+
+static void step_table(const Program *p, Text *out)
+{
+    text_add(out, "static const struct {\n    VtcTask *run;\n    int tasks;\n} steps[] = {\n");
+    for (int i = 0; i < p->steps.n; i++)
+        text_printf(out, "    {step_%d, %lld},\n", i, (long long)p->steps.at[i].kernel->tasks);
+    text_add(out, "};\n\n");
+}
+
+static void runners(const Program *p, const Abi *abi, Text *out)
+{
+    text_printf(out,
+                "static int run_steps(const void *weights, const void *const *inputs,\n"
+                "    void *const *outputs, void *workspace, const VtcExecutor *executor,\n"
+                "    int first, int last)\n{\n"
+                "    Call call = {(const unsigned char *)weights, inputs, outputs,\n"
+                "                 (unsigned char *)workspace};\n"
+                "    int status = vtc_check_call(&%s_model, weights, workspace, executor);\n"
+                "    if (status != VTC_OK)\n        return status;\n"
+                "    if (first < 0 || first > last || last > %d)\n"
+                "        return VTC_ERR_RANGE;\n"
+                "    for (int i = first; i < last; i++)\n"
+                "        vtc_dispatch(executor, steps[i].run, &call, steps[i].tasks);\n"
+                "    return VTC_OK;\n}\n\n", abi->name, p->steps.n);
+    text_printf(out,
+                "static int run_all(const void *weights, const void *const *inputs,\n"
+                "    void *const *outputs, void *workspace, const VtcExecutor *executor)\n{\n"
+                "    return run_steps(weights, inputs, outputs, workspace, executor, 0, %d);\n"
+                "}\n\n", p->steps.n);
+}
+
+static void typed_run(const Program *p, const Abi *abi, Text *out)
+{
+    abi_prototype(p, abi, out);
+    text_add(out, "\n{\n    const void *inputs[] = {");
+    for (int i = 0; i < abi->inputs; i++)
+        text_printf(out, "%sin_%s", i ? ", " : "",
+                    abi_identifier(p->arena, abi->input[i]->attr.name));
+    text_add(out, abi->inputs ? "};\n    void *outputs[] = {" : "NULL};\n    void *outputs[] = {");
+    for (int i = 0; i < abi->outputs; i++)
+        text_printf(out, "%sout_%s", i ? ", " : "",
+                    abi_identifier(p->arena, p->graph->outputs.at[i].name));
+    text_add(out, "};\n");
+    text_printf(out, "    for (int i = 0; i < %d; i++)\n        if (inputs[i] == NULL)\n"
+                     "            return VTC_ERR_NULL;\n", abi->inputs);
+    text_printf(out, "    for (int i = 0; i < %d; i++)\n        if (outputs[i] == NULL)\n"
+                     "            return VTC_ERR_NULL;\n", abi->outputs);
+    text_add(out, "    return run_all(weights, inputs, outputs, workspace, executor);\n}\n\n");
+}
+
+void c_emit(const Program *p, const Abi *abi, Text *out)
+{
+    text_printf(out, "/* %s for %s, generated; see %s.h. Compile with:\n"
+                     " *     -std=c11 -O2 -ffp-contract=off -fno-math-errno %s */\n",
+                p->name, p->target->name, abi->name, p->target->cc_flags);
+    text_printf(out, "#include \"%s.h\"\n\n", abi->name);
+    c_prelude(p, out);
+    text_add(out, "typedef struct Call {\n    const unsigned char *weights;\n"
+                  "    const void *const *inputs;\n    void *const *outputs;\n"
+                  "    unsigned char *workspace;\n} Call;\n\n");
+    for (int i = 0; i < p->kernels.n; i++)
+        kernel(p->kernels.at[i], out);
+    for (int i = 0; i < p->steps.n; i++)
+        step_task(&p->steps.at[i], i, out);
+    step_table(p, out);
+    runners(p, abi, out);
+    typed_run(p, abi, out);
+    abi_reflection(p, abi, out);
+}

@@ -1,0 +1,150 @@
+/* The helpers at the top of every generated file: vector types and the operations
+ * that C has no operator for. gcc has no vector ?: in C and lowers lane lists well
+ * only at -O2, so its builtins are named where the target has them; the last
+ * branch is right everywhere. */
+#include "backends/c/emit.h"
+
+static void lane_list(Text *out, int lanes, const char *format)
+{
+    for (int i = 0; i < lanes; i++) {
+        text_add(out, i ? ", " : "");
+        for (const char *c = format; *c; c++)
+            if (*c == '@')
+                text_printf(out, "%d", i);
+            else
+                text_addn(out, c, 1);
+    }
+}
+
+static void vector_types(Text *out, int lanes)
+{
+    int bytes = lanes * 4;
+    text_printf(out, "typedef float f%d __attribute__((vector_size(%d)));\n"
+                     "typedef int32_t i%d __attribute__((vector_size(%d)));\n",
+                lanes, bytes, lanes, bytes);
+    text_printf(out, "typedef float f%du __attribute__((vector_size(%d), aligned(4), may_alias));\n"
+                     "typedef int32_t i%du __attribute__((vector_size(%d), aligned(4), may_alias));\n",
+                lanes, bytes, lanes, bytes);
+    text_printf(out, "INL f%d load_f%d(const float *p) { return *(const f%du *)p; }\n"
+                     "INL i%d load_i%d(const int32_t *p) { return *(const i%du *)p; }\n"
+                     "INL void store_f%d(float *p, f%d x) { *(f%du *)p = x; }\n"
+                     "INL void store_i%d(int32_t *p, i%d x) { *(i%du *)p = x; }\n",
+                lanes, lanes, lanes, lanes, lanes, lanes, lanes, lanes, lanes, lanes, lanes,
+                lanes);
+    text_printf(out, "INL f%d splat_f%d(float s) { return (f%d){", lanes, lanes, lanes);
+    lane_list(out, lanes, "s");
+    text_printf(out, "}; }\nINL i%d splat_i%d(int32_t s) { return (i%d){", lanes, lanes, lanes);
+    lane_list(out, lanes, "s");
+    text_add(out, "}; }\n");
+}
+
+static void select_helper(Text *out, int lanes)
+{
+    text_printf(out, "INL i%d select_i%d(i%d m, i%d a, i%d b) { return b ^ (m & (a ^ b)); }\n",
+                lanes, lanes, lanes, lanes, lanes);
+    text_printf(out, "INL f%d select_f%d(i%d m, f%d a, f%d b)\n{\n", lanes, lanes, lanes, lanes,
+                lanes);
+    if (lanes == 8 || lanes == 4)
+        text_printf(out, "#if !defined(__clang__) && defined(%s)\n"
+                         "    return __builtin_ia32_blendvps%s(b, a, (f%d)m);\n#else\n",
+                    lanes == 8 ? "__AVX__" : "__SSE4_1__", lanes == 8 ? "256" : "", lanes);
+    text_printf(out, "    return (f%d)((i%d)b ^ (m & ((i%d)a ^ (i%d)b)));\n", lanes, lanes, lanes,
+                lanes);
+    text_add(out, lanes == 8 || lanes == 4 ? "#endif\n}\n" : "}\n");
+}
+
+/* a > b ? a : b is what maxps computes, NaN and signed zeros included. */
+static void extreme_helper(Text *out, const char *name, char sign, int lanes)
+{
+    text_printf(out, "INL f%d %s_f%d(f%d a, f%d b)\n{\n", lanes, name, lanes, lanes, lanes);
+    text_printf(out, "#if !defined(__clang__) && defined(%s)\n",
+                lanes == 16 ? "__AVX512F__" : lanes == 8 ? "__AVX__" : "__SSE__");
+    if (lanes == 16)
+        text_printf(out, "    return __builtin_ia32_%sps512_mask(a, b, a, (unsigned short)-1, 4);\n",
+                    name);
+    else
+        text_printf(out, "    return __builtin_ia32_%sps%s(a, b);\n", name, lanes == 8 ? "256" : "");
+    text_printf(out, "#else\n    return select_f%d(a %c b, a, b);\n#endif\n}\n", lanes, sign);
+    text_printf(out, "INL i%d %s_i%d(i%d a, i%d b) { return select_i%d(a %c b, a, b); }\n", lanes,
+                name, lanes, lanes, lanes, lanes, sign);
+}
+
+static void fma_helper(Text *out, int lanes)
+{
+    text_printf(out, "INL f%d fma_f%d(f%d a, f%d b, f%d c)\n{\n", lanes, lanes, lanes, lanes, lanes);
+    text_add(out, "#if defined(VTC_ELEMENTWISE_FMA)\n"
+                  "    return __builtin_elementwise_fma(a, b, c);\n"
+                  "#elif defined(__clang__)\n"
+                  "    _Pragma(\"STDC FP_CONTRACT ON\")\n"
+                  "    return a * b + c;\n");
+    if (lanes == 16)
+        text_add(out, "#elif defined(__AVX512F__)\n"
+                      "    return __builtin_ia32_vfmaddps512_mask(a, b, c, (unsigned short)-1, 4);\n");
+    else
+        text_printf(out, "#elif defined(__FMA__)\n    return __builtin_ia32_vfmaddps%s(a, b, c);\n",
+                    lanes == 8 ? "256" : "");
+    text_printf(out, "#else\n    return (f%d){", lanes);
+    lane_list(out, lanes, "__builtin_fmaf(a[@], b[@], c[@])");
+    text_add(out, "};\n#endif\n}\n");
+}
+
+static void lanewise(Text *out, const char *name, const char *call, int lanes)
+{
+    text_printf(out, "INL f%d %s_f%d(f%d x) { return (f%d){", lanes, name, lanes, lanes, lanes);
+    lane_list(out, lanes, call);
+    text_add(out, "}; }\n");
+}
+
+static void vector_helpers(Text *out, int lanes)
+{
+    vector_types(out, lanes);
+    select_helper(out, lanes);
+    extreme_helper(out, "max", '>', lanes);
+    extreme_helper(out, "min", '<', lanes);
+    lanewise(out, "sqrt", "__builtin_sqrtf(x[@])", lanes);
+    lanewise(out, "floor", "__builtin_floorf(x[@])", lanes);
+    text_printf(out, "INL f%d abs_f%d(f%d x) { return (f%d)((i%d)x & splat_i%d(INT32_MAX)); }\n\n",
+                lanes, lanes, lanes, lanes, lanes, lanes);
+}
+
+static void scalar_helpers(Text *out)
+{
+    text_add(out,
+             "typedef union Bits { float f; int32_t i; } Bits;\n"
+             "INL int32_t bits_of(float x) { Bits b; b.f = x; return b.i; }\n"
+             "INL float float_of(int32_t x) { Bits b; b.i = x; return b.f; }\n"
+             "INL float max_f1(float a, float b) { return a > b ? a : b; }\n"
+             "INL float min_f1(float a, float b) { return a < b ? a : b; }\n"
+             "INL int32_t max_i1(int32_t a, int32_t b) { return a > b ? a : b; }\n"
+             "INL int32_t min_i1(int32_t a, int32_t b) { return a < b ? a : b; }\n"
+             "INL float select_f1(int32_t m, float a, float b) { return m ? a : b; }\n"
+             "INL int32_t select_i1(int32_t m, int32_t a, int32_t b) { return m ? a : b; }\n"
+             "INL float sqrt_f1(float x) { return sqrtf(x); }\n"
+             "INL float floor_f1(float x) { return floorf(x); }\n"
+             "INL float abs_f1(float x) { return float_of(bits_of(x) & INT32_MAX); }\n"
+             "INL int32_t shl_i1(int32_t x, int n) { return (int32_t)((uint32_t)x << n); }\n"
+             "INL int32_t wrap(uint32_t x) { return (int32_t)x; }\n\n");
+}
+
+void c_prelude(const Program *p, Text *out)
+{
+    bool vectors = p->target->lanes > 1;
+    text_add(out, "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n\n");
+    if (!vectors) {
+        text_add(out, "#define INL static inline\n");
+        scalar_helpers(out);
+        return;
+    }
+    text_add(out, "#if defined(__clang__) && defined(__has_builtin)\n"
+                  "#if __has_builtin(__builtin_elementwise_fma)\n"
+                  "#define VTC_ELEMENTWISE_FMA 1\n#endif\n#endif\n"
+                  "#define INL static inline __attribute__((always_inline))\n\n");
+    scalar_helpers(out);
+    text_add(out, "INL float fma_f1(float a, float b, float c)\n{\n"
+                  "    return __builtin_fmaf(a, b, c);\n}\n\n");
+    for (int lanes = 4; lanes <= p->target->lanes; lanes *= 2) {
+        vector_helpers(out, lanes);
+        if (p->target->has_fma)
+            fma_helper(out, lanes);
+    }
+}

@@ -1,0 +1,197 @@
+/* Programs as text. */
+#include "ir/loop.h"
+#include <string.h>
+
+static void print_index(const Index *index, Text *out)
+{
+    bool first = true;
+    for (int i = 0; i < index->n; i++) {
+        const Term *t = &index->term[i];
+        if (!first)
+            text_add(out, " + ");
+        text_add(out, t->var->name);
+        if (t->factor != 1)
+            text_printf(out, "*%lld", (long long)t->factor);
+        first = false;
+    }
+    if (first || index->base)
+        text_printf(out, "%s%lld", first ? "" : " + ", (long long)index->base);
+}
+
+static void print_ltype(LType type, Text *out)
+{
+    text_add(out, dtype_info[type.dtype].name);
+    if (type.lanes > 1)
+        text_printf(out, "x%d", type.lanes);
+}
+
+static void print_expr(const Kernel *kernel, const Expr *e, Text *out)
+{
+    switch (e->op) {
+    case EX_const:
+        if (e->type.dtype == DT_f32)
+            text_double(out, e->real);
+        else
+            text_printf(out, "%lldi", (long long)e->integer);
+        return;
+    case EX_reg:
+        text_add(out, e->reg->name);
+        if (e->reg->count > 1) {
+            text_add(out, "[");
+            print_index(&e->index, out);
+            text_add(out, "]");
+        }
+        return;
+    case EX_load:
+        text_printf(out, "%s[", kernel->params.at[e->param].name);
+        print_index(&e->index, out);
+        text_add(out, e->type.lanes > 1 ? " .. " : "]");
+        if (e->type.lanes > 1)
+            text_printf(out, "%d]", e->type.lanes);
+        return;
+    case EX_index:
+        text_add(out, "index(");
+        print_index(&e->index, out);
+        text_add(out, ")");
+        return;
+    case EX_cast: case EX_bitcast: case EX_splat: case EX_shuffle: case EX_add:
+    case EX_sub: case EX_mul: case EX_div: case EX_neg: case EX_fma: case EX_max:
+    case EX_min: case EX_sqrt: case EX_abs: case EX_floor: case EX_and: case EX_or:
+    case EX_xor: case EX_shl: case EX_shr: case EX_eq: case EX_ne: case EX_lt:
+    case EX_le: case EX_select: case EX_exp: case EX_log: case EX_tanh: case EX_erf:
+    case EX_pow: case EXPR_COUNT: break;
+    }
+    text_printf(out, "%s(", expr_info[e->op].name);
+    for (int i = 0; i < expr_info[e->op].args; i++) {
+        text_add(out, i ? ", " : "");
+        print_expr(kernel, e->arg[i], out);
+    }
+    if (e->op == EX_cast || e->op == EX_bitcast || e->op == EX_splat) {
+        text_add(out, " to ");
+        print_ltype(e->type, out);
+    }
+    for (int i = 0; e->op == EX_shuffle && i < e->type.lanes; i++)
+        text_printf(out, "%s%d", i ? " " : "; ", e->lane[i]);
+    text_add(out, ")");
+}
+
+static void print_block(const Kernel *kernel, const Block *block, int depth, Text *out);
+
+static void print_stmt(const Kernel *k, const Stmt *s, int depth, Text *out)
+{
+    text_printf(out, "%*s", depth * 2, "");
+    switch (s->kind) {
+    case ST_for:
+        text_printf(out, "for %s < %lld%s {\n", s->var->name, (long long)s->count,
+                    s->unroll ? " unroll" : "");
+        print_block(k, &s->body, depth + 1, out);
+        text_printf(out, "%*s}\n", depth * 2, "");
+        return;
+    case ST_iload:
+        text_printf(out, "index %s = %s[", s->var->name, k->params.at[s->param].name);
+        print_index(&s->index, out);
+        text_printf(out, "]  // %lld to %lld\n", (long long)s->var->min,
+                    (long long)s->var->max);
+        return;
+    case ST_let:
+    case ST_var:
+        text_add(out, s->kind == ST_let ? "let " : "var ");
+        print_ltype(s->reg->type, out);
+        text_printf(out, " %s", s->reg->name);
+        if (s->reg->count > 1)
+            text_printf(out, "[%d]", s->reg->count);
+        text_add(out, " = ");
+        print_expr(k, s->expr, out);
+        break;
+    case ST_set:
+        text_add(out, s->reg->name);
+        if (s->reg->count > 1) {
+            text_add(out, "[");
+            print_index(&s->index, out);
+            text_add(out, "]");
+        }
+        text_add(out, " = ");
+        print_expr(k, s->expr, out);
+        break;
+    case ST_store:
+        text_printf(out, "%s[", k->params.at[s->param].name);
+        print_index(&s->index, out);
+        text_add(out, "] = ");
+        print_expr(k, s->expr, out);
+        break;
+    case ST_if:
+        text_add(out, "if ");
+        print_index(&s->index, out);
+        text_printf(out, " < %lld {\n", (long long)s->limit);
+        print_block(k, &s->body, depth + 1, out);
+        if (s->other.first) {
+            text_printf(out, "%*s} else {\n", depth * 2, "");
+            print_block(k, &s->other, depth + 1, out);
+        }
+        text_printf(out, "%*s}\n", depth * 2, "");
+        return;
+    case ST_comment: text_printf(out, "// %s", s->text); break;
+    }
+    text_add(out, "\n");
+}
+
+static void print_block(const Kernel *kernel, const Block *block, int depth, Text *out)
+{
+    for (const Stmt *s = block->first; s; s = s->next)
+        print_stmt(kernel, s, depth, out);
+}
+
+void kernel_print(const Kernel *k, Text *out)
+{
+    static const char *const access[] = {"read", "write", "both"};
+    text_add(out, "(");
+    for (int i = 0; i < k->params.n; i++) {
+        const Param *p = &k->params.at[i];
+        text_printf(out, "%s%s: %s[%lld] %s align %d%s%s", i ? ", " : "", p->name,
+                    dtype_info[p->dtype].name, (long long)p->extent,
+                    access[p->access], p->align, p->noalias ? " noalias" : "",
+                    p->per_thread ? " per_thread" : "");
+    }
+    text_printf(out, ") tasks %lld {\n", (long long)k->tasks);
+    print_block(k, &k->body, 2, out);
+    text_add(out, "  }\n");
+}
+
+static void print_arg(const Arg *arg, Text *out)
+{
+    static const char *const names[] = {"weights", "workspace", "input", "output",
+                                        "scratch"};
+    text_add(out, names[arg->buffer]);
+    if (arg->buffer == BUF_input || arg->buffer == BUF_output)
+        text_printf(out, " %d", arg->port);
+    text_printf(out, " + %lld", (long long)arg->offset);
+}
+
+void program_print(const Program *p, Text *out)
+{
+    text_add(out, "program ");
+    text_quoted(out, p->name);
+    text_printf(out, " target \"%s\" {\n", p->target->name);
+    text_printf(out, "  weights %lld bytes, workspace %lld bytes\n",
+                (long long)p->weights_bytes, (long long)p->workspace_bytes);
+    for (int i = 0; i < p->kernels.n; i++) {
+        text_printf(out, "  kernel %s", p->kernels.at[i]->name);
+        kernel_print(p->kernels.at[i], out);
+    }
+    for (int i = 0; i < p->steps.n; i++) {
+        const Step *step = &p->steps.at[i];
+        text_printf(out, "  step %d \"%s\" %s(", i, step->name, step->kernel->name);
+        for (int k = 0; k < step->args.n; k++) {
+            text_add(out, k ? ", " : "");
+            print_arg(&step->args.at[k], out);
+        }
+        text_add(out, ")");
+        if (step->value && step->value->span.source && step->value->span.source->text) {
+            int line, column;
+            span_position(step->value->span, &line, &column);
+            text_printf(out, " // %s:%d", step->value->span.source->path, line);
+        }
+        text_add(out, "\n");
+    }
+    text_add(out, "}\n");
+}

@@ -1,0 +1,10 @@
+/* The program passes; their rows are in passes.def. */
+#ifndef VTC_PASSES_PROGRAM_PASSES_H
+#define VTC_PASSES_PROGRAM_PASSES_H
+
+#include "ir/loop.h"
+
+void pass_unroll(Program *program);
+void pass_legalize(Program *program);
+
+#endif

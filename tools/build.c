@@ -1,0 +1,98 @@
+/* vtc build, init, check; the lists. */
+#include "tools/command.h"
+#include <stdio.h>
+#include <string.h>
+
+static int choice(const char *text, const char *const *names, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(text, names[i]) == 0)
+            return i;
+    fprintf(stderr, "vtc: '%s' is none of:", text);
+    for (int i = 0; i < n; i++)
+        fprintf(stderr, " %s", names[i]);
+    fputc('\n', stderr);
+    return -1;
+}
+
+static const char *usual_output(Context *c, Emit emit, const char *name)
+{
+    switch (emit) {
+    case EMIT_exe: return name;
+    case EMIT_c: return ".";
+    case EMIT_obj: return arena_printf(c->arena, "%s.o", name);
+    case EMIT_lib: return arena_printf(c->arena, "lib%s.a", name);
+    case EMIT_so: return arena_printf(c->arena, "lib%s.so", name);
+    }
+    return name;
+}
+
+int command_build(Context *c)
+{
+    static const char *const emits[] = {"exe", "c", "obj", "lib", "so"};
+    static const char *const homes[] = {"embed", "file", "c-array"};
+    int emit = c->o.emit ? choice(c->o.emit, emits, 5) : EMIT_exe;
+    int home = c->o.weights_as ? choice(c->o.weights_as, homes, 3) : WEIGHTS_embed;
+    if (emit < 0 || home < 0)
+        return EXIT_CALL;
+    Graph *graph = load_model(c, c->o.models[0], true);
+    Program *program;
+    if (!graph || !run_passes(c, graph, &program, NULL, NULL))
+        return context_finish(c, EXIT_INPUT);
+    BuildOptions options = {.emit = (Emit)emit, .weights = (WeightsAs)home,
+                            .verbose = c->o.verbose};
+    options.out = c->o.out ? c->o.out : usual_output(c, options.emit, graph->name);
+    enum BuildStatus status = build_program(program, &options, c->diag);
+    diag_print(c->diag, stderr, 50);
+    return (int)status;
+}
+
+int command_init(Context *c)
+{
+    Graph *graph = frontend_load(c->arena, c->diag, c->o.models[0], c->o.model_name);
+    if (!graph)
+        return context_finish(c, EXIT_INPUT);
+    weights_init(graph, c->o.seed);
+    const char *out = c->o.out ? c->o.out
+                               : arena_printf(c->arena, "%s.safetensors", graph->name);
+    if (!weights_write(graph, c->diag, out))
+        return context_finish(c, EXIT_ENVIRONMENT);
+    return context_finish(c, EXIT_OK);
+}
+
+int command_check(Context *c)
+{
+    Graph *graph = load_model(c, c->o.models[0], false);
+    return context_finish(c, graph ? EXIT_OK : EXIT_INPUT);
+}
+
+int command_ops(Context *c)
+{
+    (void)c;
+    for (int i = 0; i < OP_COUNT; i++) {
+        printf("%-14s %s\n", op_info[i].name, op_info[i].doc);
+        for (int a = 0; a < ATTR_COUNT; a++)
+            if (op_has((Op)i, (AttrId)a))
+                printf("    %-12s %s\n", attr_info[a].name, attr_info[a].doc);
+    }
+    return EXIT_OK;
+}
+
+int command_targets(Context *c)
+{
+    (void)c;
+    for (int i = 0; i < target_count; i++)
+        printf("%-12s %2d lanes  %-8s %s%s\n", targets[i].name, targets[i].lanes,
+               targets[i].has_fma ? "fma" : "no fma", targets[i].doc,
+               &targets[i] == target_host() ? " (this machine)" : "");
+    return EXIT_OK;
+}
+
+int command_passes(Context *c)
+{
+    (void)c;
+    for (int i = 0; i < pass_count; i++)
+        printf("%-22s %-9s %s\n", pass_table[i].name,
+               pass_table[i].required ? "required" : "optional", pass_table[i].doc);
+    return EXIT_OK;
+}

@@ -1,0 +1,65 @@
+/* The command line, shared by the files of `vtc`. */
+#ifndef VTC_TOOLS_COMMAND_H
+#define VTC_TOOLS_COMMAND_H
+
+#include "backends/build.h"
+#include "frontend/frontend.h"
+#include "frontend/weights.h"
+#include "passes/pass.h"
+#include "support/file.h"
+
+enum { EXIT_OK = 0, EXIT_INPUT = 1, EXIT_CALL = 2, EXIT_ENVIRONMENT = 3 };
+
+/* Every option of every command; main.c's table says which command takes which. */
+typedef struct CommandOptions {
+    const char *models[64];
+    int model_count;
+    const char *model_name, *out, *emit, *backend, *target, *weights, *weights_as;
+    const char *format, *stage, *after, *passes, *stop_after, *input;
+    const char *skip[16];
+    int skips;
+    int max_threads, threads, runs;
+    uint64_t seed;
+    bool plain, small, o0, time_passes, layers, verbose, help;
+} CommandOptions;
+
+typedef struct Context Context;
+
+typedef struct Command {
+    const char *name, *usage, *doc;
+    int (*run)(Context *context);
+} Command;
+
+struct Context {
+    Arena *arena;
+    Diag *diag;
+    CommandOptions o;
+    const Target *target;
+    const Command *command;
+};
+
+/* Prints what diag holds; the exit code that it means (`failed`: when nothing is
+ * an error and yet it failed). */
+int context_finish(Context *c, int code);
+
+/* The model with its weights as --weights says: bound, or (init) by seed, or
+ * unbound. NULL with diag. */
+Graph *load_model(Context *c, const char *path, bool need_weights);
+/* The pipeline as the options say. */
+bool run_passes(Context *c, Graph *graph, Program **program,
+                void (*after)(void *, const PassInfo *, const Graph *, const Program *),
+                void *context);
+
+int command_build(Context *c);
+int command_check(Context *c);
+int command_report(Context *c);
+int command_dump(Context *c);
+int command_verify(Context *c);
+int command_init(Context *c);
+int command_run(Context *c);
+int command_bench(Context *c);
+int command_ops(Context *c);
+int command_targets(Context *c);
+int command_passes(Context *c);
+
+#endif

@@ -1,0 +1,231 @@
+/* vtc: the command. */
+#include "tools/command.h"
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const Command commands[] = {
+    {"build", "MODEL [-o OUT]", "compile to a program, C, an object or a library",
+     command_build},
+    {"run", "MODEL --input=IMAGE|TENSOR.npy", "build in a temporary folder and run",
+     command_run},
+    {"check", "MODEL", "diagnostics only", command_check},
+    {"report", "MODEL...", "multiply-accumulates, parameters and memory by layer",
+     command_report},
+    {"dump", "MODEL", "the program at a stage, or after passes", command_dump},
+    {"verify", "MODEL", "every stage against the reference", command_verify},
+    {"init", "MODEL -o W.safetensors", "random weights by seed", command_init},
+    {"bench", "MODEL", "build and time", command_bench},
+    {"ops", "", "the operators of the graph IR", command_ops},
+    {"targets", "", "the targets", command_targets},
+    {"passes", "", "the passes, in order", command_passes},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+/* ---- options: one row each --------------------------------------------- */
+
+typedef enum Kind { K_text, K_int, K_flag, K_skip, K_seed } Kind;
+
+typedef struct OptionRow {
+    const char *name, *value, *commands, *doc;
+    Kind kind;
+    size_t offset;
+} OptionRow;
+
+#define ROW(name, value, commands, kind, field, doc)                           \
+    {name, value, commands, doc, kind, offsetof(CommandOptions, field)}
+#define COMPILES "build run dump verify bench report"
+
+static const OptionRow options[] = {
+    ROW("--model", "NAME", "build run check report dump verify init bench", K_text, model_name,
+        "which model of a file that has several"),
+    ROW("--emit", "exe|c|obj|lib|so", "build", K_text, emit, "what to write (exe)"),
+    ROW("--backend", "c", "build run verify bench", K_text, backend, "who writes the code (c)"),
+    ROW("--target", "NAME", COMPILES, K_text, target, "see: vtc targets (this machine)"),
+    ROW("--weights", "FILE", COMPILES, K_text, weights,
+        "safetensors (beside the model: NAME.safetensors)"),
+    ROW("--weights-as", "embed|file|c-array", "build", K_text, weights_as,
+        "where packed weights go (embed)"),
+    ROW("--max-threads", "N", COMPILES, K_int, max_threads, "most threads of a run (64)"),
+    ROW("--plain", NULL, COMPILES, K_flag, plain, "no algorithm that changes rounding"),
+    ROW("--small", NULL, COMPILES, K_flag, small, "no algorithm that enlarges weights"),
+    ROW("-O0", NULL, COMPILES, K_flag, o0, "only the passes that must run"),
+    ROW("--passes", "LIST", COMPILES, K_text, passes, "of the optional passes only these"),
+    ROW("--skip", "PASS", COMPILES, K_skip, skip, "not this optional pass"),
+    ROW("--stop-after", "PASS", "dump", K_text, stop_after, "no pass behind this one"),
+    ROW("--time-passes", NULL, COMPILES, K_flag, time_passes, "time of each pass on stderr"),
+    ROW("--format", "table|json|csv", "report bench", K_text, format, "how to print (table)"),
+    ROW("--stage", "ast|graph|loops|c", "dump", K_text, stage, "what to print (graph)"),
+    ROW("--after", "PASS|all", "dump", K_text, after, "the graph after a pass, or every change"),
+    ROW("--input", "FILE", "run", K_text, input, "an image, or the input as .npy"),
+    ROW("--seed", "N", "init report dump verify bench", K_seed, seed,
+        "of random weights (verify, bench: used when there is no weights file)"),
+    ROW("--threads", "N", "run bench", K_int, threads, "threads of the run"),
+    ROW("--runs", "N", "bench", K_int, runs, "timed runs (50)"),
+    ROW("--layers", NULL, "bench", K_flag, layers, "time of each step"),
+    ROW("--verbose", NULL, "build run verify bench", K_flag, verbose, "show the commands run"),
+    ROW("-o", "FILE", "build init", K_text, out, "the result"),
+};
+enum { OPTIONS = sizeof options / sizeof *options };
+
+static bool takes(const OptionRow *row, const Command *command)
+{
+    const char *at = strstr(row->commands, command->name);
+    size_t n = strlen(command->name);
+    return at && (at == row->commands || at[-1] == ' ') && (at[n] == 0 || at[n] == ' ');
+}
+
+static void print_command(const Command *command, FILE *out)
+{
+    fprintf(out, "vtc %s %s\n    %s\n\n", command->name, command->usage, command->doc);
+    for (int i = 0; i < OPTIONS; i++) {
+        const OptionRow *row = &options[i];
+        char text[80];
+        if (!takes(row, command))
+            continue;
+        snprintf(text, sizeof text, "%s%s%s", row->name,
+                 row->value ? strcmp(row->name, "-o") == 0 ? " " : "=" : "",
+                 row->value ? row->value : "");
+        fprintf(out, "  %-30s %s\n", text, row->doc);
+    }
+}
+
+static int print_help(FILE *out, int code)
+{
+    fputs("vtc: compiles vision networks ahead of time\n\n", out);
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].doc);
+    fputs("\nvtc COMMAND --help tells the options. Exit codes: 0 done, 1 the input is wrong,\n"
+          "2 the call is wrong, 3 the environment failed.\n", out);
+    return code;
+}
+
+/* ---- parsing ----------------------------------------------------------- */
+
+static int call_error(const char *text, const char *what)
+{
+    fprintf(stderr, "vtc: %s '%s' (see: vtc --help)\n", text, what);
+    return EXIT_CALL;
+}
+
+static bool set_number(const OptionRow *row, void *field, const char *value)
+{
+    char *end;
+    unsigned long long n = strtoull(value, &end, 10);
+    if (!*value || *end || value[0] == '-' || (row->kind == K_int && (n < 1 || n > 4096)))
+        return false;
+    if (row->kind == K_seed)
+        *(uint64_t *)field = n;
+    else
+        *(int *)field = (int)n;
+    return true;
+}
+
+static int set_option(CommandOptions *o, const OptionRow *row, const char *value)
+{
+    void *field = (char *)o + row->offset;
+    switch (row->kind) {
+    case K_text: *(const char **)field = value; return EXIT_OK;
+    case K_flag: *(bool *)field = true; return EXIT_OK;
+    case K_skip:
+        if (o->skips == 16)
+            return call_error("too many", row->name);
+        o->skip[o->skips++] = value;
+        return EXIT_OK;
+    case K_int:
+    case K_seed:
+        return set_number(row, field, value) ? EXIT_OK
+                                             : call_error("not a number in range:", value);
+    }
+    return EXIT_OK;
+}
+
+static const OptionRow *find_option(const char *text, size_t n)
+{
+    for (int i = 0; i < OPTIONS; i++)
+        if (strlen(options[i].name) == n && strncmp(options[i].name, text, n) == 0)
+            return &options[i];
+    return NULL;
+}
+
+static int parse_option(Context *c, int argc, char **argv, int *at)
+{
+    const char *text = argv[*at], *equals = strchr(text, '=');
+    size_t n = equals ? (size_t)(equals - text) : strlen(text);
+    const OptionRow *row = find_option(text, n);
+    if (!row)
+        return call_error("unknown option", text);
+    if (!takes(row, c->command))
+        return call_error("not an option of this command:", text);
+    const char *value = equals ? equals + 1 : NULL;
+    if (!row->value && value)
+        return call_error("takes no value:", text);
+    if (row->value && !value) {
+        if (*at + 1 >= argc)
+            return call_error("a value is missing after", text);
+        value = argv[++*at];
+    }
+    return set_option(&c->o, row, value);
+}
+
+static int parse(Context *c, int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            c->o.help = true;
+        } else if (argv[i][0] == '-' && argv[i][1]) {
+            int code = parse_option(c, argc, argv, &i);
+            if (code != EXIT_OK)
+                return code;
+        } else if (c->o.model_count == 64) {
+            return call_error("too many models, first", argv[2]);
+        } else {
+            c->o.models[c->o.model_count++] = argv[i];
+        }
+    }
+    return EXIT_OK;
+}
+
+static int check_call(Context *c)
+{
+    bool wants = strncmp(c->command->usage, "MODEL", 5) == 0;
+    bool many = strncmp(c->command->usage, "MODEL...", 8) == 0;
+    if (wants && c->o.model_count == 0)
+        return call_error("a model is missing for", c->command->name);
+    if (c->o.model_count > (many ? 64 : wants))
+        return call_error("one argument too many:", c->o.models[c->o.model_count - 1]);
+    c->target = c->o.target ? target_find(c->o.target) : target_host();
+    if (!c->target)
+        return call_error("there is no target", c->o.target);
+    if (c->o.backend && strcmp(c->o.backend, "c") != 0)
+        return call_error("there is no back end", c->o.backend);
+    return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "--help";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0)
+        return print_help(argc > 1 ? stdout : stderr, argc > 1 ? EXIT_OK : EXIT_CALL);
+    Context c = {.arena = arena_new()};
+    c.diag = diag_new(c.arena);
+    c.o.max_threads = 64;
+    c.o.runs = 50;
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            c.command = &commands[i];
+    if (!c.command)
+        return call_error("there is no command", name);
+    int code = parse(&c, argc, argv);
+    if (code == EXIT_OK && c.o.help) {
+        print_command(c.command, stdout);
+    } else {
+        file_cleanup_on_signals();
+        code = code == EXIT_OK ? check_call(&c) : code;
+        if (code == EXIT_OK)
+            code = c.command->run(&c);
+    }
+    arena_free(c.arena);
+    return code;
+}
