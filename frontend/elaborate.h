@@ -7,7 +7,8 @@
  *   elaborate_expr.c      expressions: names, properties, operators
  *   elaborate_port.c      preprocess and output blocks
  *   compile_time.c        arithmetic and functions on compile-time values
- *   operators.c           the table of builtin operators
+ *   operators.c           the table of builtin operators, and for their builders
+ *   operator_call.c       arguments of an operator: kinds, fallbacks
  *   op_build*.c           their builders: arguments to graph values
  */
 #ifndef VTC_FRONTEND_ELABORATE_H
