@@ -332,7 +332,7 @@ static bool deliver_beside(Job *job)
 {
     const char *out = job->options->out;
     const char *dir = path_dir(job->arena, out);
-    if (job->options->emit != EMIT_exe) {
+    if (job->options->emit != EMIT_exe && !job->options->no_header) {
         Text header = text_new(job->arena);
         abi_header(job->program, &job->abi, &header);
         const char *path = arena_printf(job->arena, "%s/%s.h", dir, job->abi.name);

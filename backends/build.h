@@ -12,6 +12,7 @@ typedef struct BuildOptions {
     const char *out;  /* exe, obj, lib, so: the file. c: a folder, or NAME.c */
     const char *name; /* symbols; NULL: from the model */
     WeightsAs weights;
+    bool no_header;   /* obj, lib, so: do not write NAME.h beside them */
     bool verbose;     /* show the compiler's command */
     const char *compiler; /* NULL: $CC, cc, gcc, clang, whichever is there */
 } BuildOptions;

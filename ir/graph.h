@@ -305,8 +305,8 @@ void graph_count_uses(Graph *graph);
 bool graph_is_output(const Graph *graph, const Value *value);
 /* Seeds that shuffle into another valid topological order (debug builds). */
 void graph_shuffle(Graph *graph, uint64_t seed);
-/* Deep copy into an arena; tensors' data are shared. *map (may be NULL) gets
- * the copy of each value by old id. */
+/* Deep copy into an arena; tensors, texts and sources are shared and must live
+ * as long. *map (may be NULL) gets the copy of each value by old id. */
 Graph *graph_copy(Arena *arena, const Graph *graph, Value ***map);
 Attrs attrs_default(void);
 Layout layout_rows(int rank); /* dimensions in logical order */
@@ -351,17 +351,17 @@ Graph *graph_parse(Arena *arena, const Source *source, Diag *diag);
 /* ---- evaluation: the meaning ------------------------------------------- */
 
 /* graph_eval.c. Inputs in the order of input values. `visit` (may be NULL) sees
- * every value once computed (valid during the call only, unless keep is set).
- * All arithmetic is in double and results stay double: the last word. EVAL_quick
- * carries products on OpenBLAS (another order of the same sums). */
+ * every value once computed (valid during the call only).
+ * EVAL_exact: all arithmetic in double, results kept in double, the last word.
+ * EVAL_quick: f32 storage, large products through OpenBLAS. */
 typedef enum EvalMode { EVAL_exact, EVAL_quick } EvalMode;
 
 /* Elements of one evaluated value, row-major in the logical shape; integers and
- * booleans are held as doubles. */
+ * booleans are held as numbers. */
 typedef struct Result {
     Type type;
-    double *exact;
-    float *quick; /* used by the BLAS mode of the interpreter to come */
+    double *exact; /* EVAL_exact */
+    float *quick;  /* EVAL_quick */
 } Result;
 typedef void EvalVisit(void *context, const Value *value, const Result *result);
 
@@ -369,8 +369,12 @@ typedef void EvalVisit(void *context, const Value *value, const Result *result);
  * has no data. Intermediate memory is freed as soon as the last use is done. */
 Result *graph_eval(const Graph *graph, EvalMode mode, const Tensor *const *inputs,
                    Arena *arena, EvalVisit *visit, void *context, Diag *diag);
-/* One operator on given argument results (used by fold_constants). */
+/* One operator on given argument results (used by fold_constants); out's array
+ * has room for the result, and its type is set here. A source reads its data. */
 void value_eval(const Value *value, EvalMode mode, const Result *args,
                 Result *out);
+/* Is there a function for it in both modes? For the test that names what is
+ * missing. */
+bool eval_exists(Op op);
 
 #endif

@@ -91,8 +91,6 @@ static void evaluate(Eval *e, const Value *v, Slot *slot)
     Result *args = NEW(scratch, Result, v->nargs ? v->nargs : 1);
     for (int i = 0; i < v->nargs; i++)
         args[i] = e->slots[v->args[i]->id].result;
-    if (!graph_is_output(e->graph, v))
-        slot->arena = arena_new();
     result_allocate(&slot->result, e->mode, slot->arena ? slot->arena : e->arena);
     value_eval(v, e->mode, args, &slot->result);
     arena_free(scratch);
@@ -103,6 +101,8 @@ static void value_compute(Eval *e, const Value *v)
     Slot *slot = &e->slots[v->id];
     Value source = *v;
     slot->result.type = v->type;
+    if (!graph_is_output(e->graph, v))
+        slot->arena = arena_new();
     if (v->op == OP_input) {
         /* evaluated as a source that holds the given tensor */
         Tensor held = *input_take(e, v);
