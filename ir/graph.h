@@ -353,15 +353,17 @@ Graph *graph_parse(Arena *arena, const Source *source, Diag *diag);
 /* graph_eval.c. Inputs in the order of input values. `visit` (may be NULL) sees
  * every value once computed (valid during the call only).
  * EVAL_exact: all arithmetic in double, results kept in double, the last word.
- * EVAL_quick: f32 storage, large products through OpenBLAS. */
+ * EVAL_quick: f32 storage, large products through OpenBLAS.
+ * In both, i32 arithmetic wraps, booleans are 0 and 1, max(a, b) is
+ * a > b ? a : b, and one_hot of a class outside its depth is all zeros. */
 typedef enum EvalMode { EVAL_exact, EVAL_quick } EvalMode;
 
-/* Elements of one evaluated value, row-major in the logical shape; integers and
- * booleans are held as numbers. */
+/* Elements of one evaluated value, row-major in the logical shape. The array of
+ * the other mode is NULL. */
 typedef struct Result {
     Type type;
-    double *exact; /* EVAL_exact */
-    float *quick;  /* EVAL_quick */
+    double *exact; /* EVAL_exact: every dtype as double */
+    float *quick;  /* EVAL_quick: every dtype as float (integers up to 2^24) */
 } Result;
 typedef void EvalVisit(void *context, const Value *value, const Result *result);
 
