@@ -1,0 +1,140 @@
+/* The arena and growing text: what everything else is written with. */
+#include "support/text.h"
+#include "tests/unit/unit.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void test_arena_aligns_and_clears(void)
+{
+    Arena *arena = arena_new();
+    size_t used = 0;
+    for (size_t size = 1; size < 300000; size = size * 3 / 2 + 1) {
+        unsigned char *at = arena_alloc(arena, size);
+        CU_ASSERT_EQUAL((uintptr_t)at % (size >= 64 ? 64 : 16), 0);
+        for (size_t i = 0; i < size; i += 61)
+            CU_ASSERT_EQUAL(at[i], 0);
+        memset(at, 0xff, size); /* the next one is cleared all the same */
+        used += size;
+    }
+    CU_ASSERT_EQUAL(arena_used(arena), used);
+    arena_free(arena);
+}
+
+static void test_arena_keeps_large_and_small(void)
+{
+    Arena *arena = arena_new();
+    char *small = arena_strdup(arena, "before");
+    char *large = arena_alloc(arena, 3 << 20);
+    memset(large, 7, 3 << 20);
+    char *after = arena_printf(arena, "%s-%d", small, 42);
+    CU_ASSERT_STRING_EQUAL(small, "before");
+    CU_ASSERT_STRING_EQUAL(after, "before-42");
+    CU_ASSERT_STRING_EQUAL(arena_strndup(arena, "abcdef", 3), "abc");
+    arena_free(arena);
+}
+
+static void test_vectors_grow(void)
+{
+    Arena *arena = arena_new();
+    VEC(int) numbers = {0};
+    for (int i = 0; i < 1000; i++)
+        VEC_PUSH(arena, numbers, i * i);
+    CU_ASSERT_EQUAL(numbers.n, 1000);
+    for (int i = 0; i < 1000; i++)
+        CU_ASSERT_EQUAL(numbers.at[i], i * i);
+    arena_free(arena);
+}
+
+static void test_text_grows(void)
+{
+    Arena *arena = arena_new();
+    Text text = text_new(arena);
+    CU_ASSERT_STRING_EQUAL(text_str(&text), "");
+    for (int i = 0; i < 1000; i++)
+        text_printf(&text, "%03d,", i);
+    text_add(&text, "end");
+    text_addn(&text, "!?", 1);
+    CU_ASSERT_EQUAL(text.n, 4004);
+    CU_ASSERT_EQUAL(strlen(text_str(&text)), 4004);
+    CU_ASSERT_STRING_EQUAL(text.at + 3996, "999,end!");
+    arena_free(arena);
+}
+
+static const char *double_text(Arena *arena, double value)
+{
+    Text text = text_new(arena);
+    text_double(&text, value);
+    return text_str(&text);
+}
+
+static void test_doubles_are_short(void)
+{
+    Arena *arena = arena_new();
+    CU_ASSERT_STRING_EQUAL(double_text(arena, 1), "1");
+    CU_ASSERT_STRING_EQUAL(double_text(arena, 0.1), "0.1");
+    CU_ASSERT_STRING_EQUAL(double_text(arena, -0.0), "-0");
+    CU_ASSERT_STRING_EQUAL(double_text(arena, 1e-5), "1e-05");
+    CU_ASSERT_STRING_EQUAL(double_text(arena, 16777217), "16777217");
+    CU_ASSERT_STRING_EQUAL(double_text(arena, INFINITY), "inf");
+    CU_ASSERT_STRING_EQUAL(double_text(arena, -INFINITY), "-inf");
+    CU_ASSERT_STRING_EQUAL(double_text(arena, NAN), "nan");
+    arena_free(arena);
+}
+
+static void test_doubles_read_back(void)
+{
+    Arena *arena = arena_new();
+    uint64_t bits = 88172645463325252u;
+    for (int i = 0; i < 5000; i++) {
+        double value;
+        bits ^= bits << 13;
+        bits ^= bits >> 7;
+        bits ^= bits << 17;
+        memcpy(&value, &bits, sizeof value);
+        bool ok =
+            isnan(value) || strtod(double_text(arena, value), NULL) == value;
+        CU_ASSERT(ok);
+    }
+    arena_free(arena);
+}
+
+static void test_quoting(void)
+{
+    Arena *arena = arena_new();
+    Text text = text_new(arena);
+    text_quoted(&text, "a\"b\\c\n\t\001\177\xc3\xa9");
+    CU_ASSERT_STRING_EQUAL(text_str(&text),
+                           "\"a\\\"b\\\\c\\n\\t\\001\\177\xc3\xa9\"");
+    arena_free(arena);
+}
+
+static void test_distance(void)
+{
+    CU_ASSERT_EQUAL(text_distance("", ""), 0);
+    CU_ASSERT_EQUAL(text_distance("conv2d", "conv2d"), 0);
+    CU_ASSERT_EQUAL(text_distance("conv2d", "conv1d"), 1);
+    CU_ASSERT_EQUAL(text_distance("kitten", "sitting"), 3);
+    CU_ASSERT_EQUAL(text_distance("", "abc"), 3);
+    CU_ASSERT_EQUAL(text_distance("abc", ""), 3);
+    char far[400];
+    memset(far, 'x', sizeof far);
+    far[sizeof far - 1] = 0;
+    CU_ASSERT(text_distance("abc", far) >= 100);
+}
+
+static const UnitTest tests[] = {
+    {"arena aligns and clears",     test_arena_aligns_and_clears    },
+    {"arena keeps large and small", test_arena_keeps_large_and_small},
+    {"vectors grow",                test_vectors_grow               },
+    {"text grows",                  test_text_grows                 },
+    {"doubles are short",           test_doubles_are_short          },
+    {"doubles read back",           test_doubles_read_back          },
+    {"quoting",                     test_quoting                    },
+    {"distance",                    test_distance                   },
+};
+
+int main(void)
+{
+    return UNIT_RUN(tests);
+}
