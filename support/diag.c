@@ -29,18 +29,46 @@ static bool span_equal(Span a, Span b)
     return a.source == b.source && a.begin == b.begin && a.end == b.end;
 }
 
+static size_t message_hash(const Message *m)
+{
+    size_t hash = (m->span.begin * 31 + m->span.end) * 31 + m->is_error;
+    for (const char *c = m->text; *c; c++)
+        hash = hash * 33 + (unsigned char)*c;
+    return hash ^ hash >> 15;
+}
+
+/* Where an equal message is, or where it belongs. */
+static Message **message_slot(const Diag *diag, const Message *m)
+{
+    size_t mask = (size_t)diag->index_size - 1, i = message_hash(m) & mask;
+    for (Message *at; (at = diag->index[i]); i = (i + 1) & mask)
+        if (at->is_error == m->is_error && span_equal(at->span, m->span) &&
+            strcmp(at->text, m->text) == 0)
+            break;
+    return &diag->index[i];
+}
+
+static void index_grow(Diag *diag)
+{
+    diag->index_size = diag->index_size ? 2 * diag->index_size : 64;
+    diag->index = NEW(diag->arena, Message *, diag->index_size);
+    for (int i = 0; i < diag->messages.n; i++)
+        *message_slot(diag, diag->messages.at[i]) = diag->messages.at[i];
+}
+
+/* An equal earlier message stays as it is; notes on this one go nowhere. */
 static Message *add(Diag *diag, bool is_error, Span span, const char *text)
 {
-    for (int i = 0; i < diag->messages.n; i++) {
-        Message *m = diag->messages.at[i];
-        if (m->is_error == is_error && span_equal(m->span, span) &&
-            strcmp(m->text, text) == 0)
-            return NEW(diag->arena, Message, 1); /* notes go nowhere */
-    }
     Message *message = NEW(diag->arena, Message, 1);
     message->is_error = is_error;
     message->span = span;
     message->text = text;
+    if (2 * diag->messages.n >= diag->index_size)
+        index_grow(diag);
+    Message **slot = message_slot(diag, message);
+    if (*slot)
+        return message;
+    *slot = message;
     VEC_PUSH(diag->arena, diag->messages, message);
     diag->errors += is_error;
     return message;

@@ -42,6 +42,8 @@ typedef struct Diag {
     Arena *arena;
     VEC(Message *) messages;
     int errors;
+    Message **index; /* by place and text, to keep equal ones once */
+    int index_size;  /* a power of two */
 } Diag;
 
 Diag *diag_new(Arena *arena);
