@@ -145,8 +145,8 @@ static void size_check(PortReader *r, const Stmt *stmt)
             elab_error(r->e, stmt->span, "preprocessing gives %d x %d pixels", h, w);
         elab_note_tensor(r->e, message, stmt->name.text, pre->input);
     }
-    if (pre->crop_h && pre->resize_short &&
-        (pre->crop_h > pre->resize_short || pre->crop_w > pre->resize_short))
+    int narrow = pre->crop_h < pre->crop_w ? pre->crop_h : pre->crop_w;
+    if (pre->resize_short && narrow > pre->resize_short)
         elab_error(r->e, stmt->span, "the crop is larger than the resized image");
 }
 

@@ -312,6 +312,8 @@ static void docs_extract(Arena *arena, const char *doc, const char *dir)
             exit(1);
         }
         const char *path = arena_printf(arena, "%s/%.*s", dir, (int)(line - name), name);
+        const char *slash = strrchr(path, '/');
+        mkdir(arena_strndup(arena, path, (size_t)(slash - path)), 0777);
         file_write(path, line + 1, (size_t)(end - line));
         at = end;
     }
@@ -365,7 +367,7 @@ static int docs_run(const char *file, const char *dir)
     if (doc)
         docs_extract(arena, doc, dir);
     arena_free(arena);
-    return !doc || folder_run(dir, docs_accepted, 10);
+    return !doc || folder_run(dir, docs_accepted, 9);
 }
 
 int main(int argc, char **argv)
