@@ -31,7 +31,8 @@ static Message *message_add(Elab *e, Span span, const char *text)
     return e->diag->messages.n > before ? message : NULL;
 }
 
-static const char *format_text(Elab *e, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static const char *
+format_text(Elab *e, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);

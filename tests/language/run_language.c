@@ -294,7 +294,8 @@ static bool bad_run(Arena *arena, const char *path)
     if (update) /* announcements are part of the lines that are printed */
         return print_compare(&run, diag, path);
     expected_read(&run);
-    return found_compare(&run) & print_compare(&run, diag, path);
+    bool found = found_compare(&run), printed = print_compare(&run, diag, path);
+    return found && printed;
 }
 
 /* ---- docs -------------------------------------------------------------- */
