@@ -263,23 +263,8 @@ void graph_replace(Graph *graph, Value *old, Value *by)
             graph->outputs.at[i].value = by;
 }
 
-#ifdef VTC_CHECK_PASSES
-static bool is_used(const Graph *graph, const Value *value)
-{
-    FOR_VALUES(v, graph)
-    for (int i = 0; i < v->nargs; i++)
-        if (v->args[i] == value)
-            return true;
-    return graph_is_output(graph, value);
-}
-#endif
-
 void graph_remove(Graph *graph, Value *value)
 {
-#ifdef VTC_CHECK_PASSES
-    if (is_used(graph, value))
-        bug("graph_remove: value %d is still used", value->id);
-#endif
     unlink_value(graph, value);
 }
 

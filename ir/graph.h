@@ -299,7 +299,9 @@ const char *graph_fresh_name(Graph *graph, const char *wish);
 void value_set_arg(Value *value, int index, Value *arg);
 void graph_replace(Graph *graph, Value *old, Value *by); /* all uses and outputs */
 
-void graph_remove(Graph *graph, Value *value); /* must have no uses */
+/* The value must have no uses, or only by values that are removed too; the
+ * verifier finds a use that is left. */
+void graph_remove(Graph *graph, Value *value);
 void graph_move_before(Graph *graph, Value *value, Value *at);
 void graph_count_uses(Graph *graph);
 bool graph_is_output(const Graph *graph, const Value *value);
