@@ -2,6 +2,7 @@
 #include "ir/loop.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- indices ----------------------------------------------------------- */
@@ -79,6 +80,11 @@ int64_t index_max(const Index *index)
 
 /* ---- kernels and statements -------------------------------------------- */
 
+static bool type_equal(LType a, LType b)
+{
+    return a.dtype == b.dtype && a.lanes == b.lanes;
+}
+
 Kernel *kernel_new(Arena *arena, const char *name, int64_t tasks)
 {
     Kernel *kernel = NEW(arena, Kernel, 1);
@@ -93,6 +99,41 @@ int kernel_param(Arena *arena, Kernel *kernel, Param param)
 {
     VEC_PUSH(arena, kernel->params, param);
     return kernel->params.n - 1;
+}
+
+static const Param *param_of(const Kernel *kernel, int param)
+{
+    if (param < 0 || param >= kernel->params.n)
+        bug("kernel %s has no parameter %d", kernel->name, param);
+    return &kernel->params.at[param];
+}
+
+static int number_behind(const char *name)
+{
+    const char *digits = name + strlen(name);
+    while (digits > name && digits[-1] >= '0' && digits[-1] <= '9')
+        digits--;
+    return *digits && strlen(digits) < 10 ? atoi(digits) : -1;
+}
+
+static int highest_number(const Block *block)
+{
+    int most = -1;
+    for (const Stmt *s = block->first; s; s = s->next) {
+        const char *made = s->kind == ST_for || s->kind == ST_iload  ? s->var->name
+                           : s->kind == ST_let || s->kind == ST_var ? s->reg->name
+                                                                     : "";
+        int here[] = {number_behind(made), highest_number(&s->body),
+                      highest_number(&s->other)};
+        for (int i = 0; i < 3; i++)
+            most = here[i] > most ? here[i] : most;
+    }
+    return most;
+}
+
+int kernel_next_serial(const Kernel *kernel)
+{
+    return highest_number(&kernel->body) + 1;
 }
 
 Build build_begin(Arena *arena, Kernel *kernel)
@@ -126,6 +167,8 @@ static const char *fresh(Build *b, const char *name)
 
 const IVar *build_for(Build *b, const char *name, int64_t count, bool unroll)
 {
+    if (count < 1)
+        bug("loop %s of %lld", name, (long long)count);
     Stmt *stmt = append(b, ST_for);
     stmt->var = NEW(b->arena, IVar, 1);
     *stmt->var = (IVar){fresh(b, name), 0, count - 1};
@@ -161,6 +204,8 @@ void build_end(Build *b)
 const IVar *build_iload(Build *b, const char *name, int param, Index index,
                         int64_t min, int64_t max)
 {
+    if (param_of(b->kernel, param)->dtype != DT_i32)
+        bug("table %s is not i32", b->kernel->params.at[param].name);
     Stmt *stmt = append(b, ST_iload);
     stmt->var = NEW(b->arena, IVar, 1);
     *stmt->var = (IVar){fresh(b, name), min, max};
@@ -169,35 +214,38 @@ const IVar *build_iload(Build *b, const char *name, int param, Index index,
     return stmt->var;
 }
 
-static Reg *reg_new(Build *b, const char *name, LType type, int count)
+static Reg *reg_new(Build *b, const char *name, LType type, int count,
+                    bool once)
 {
     Reg *reg = NEW(b->arena, Reg, 1);
-    *reg = (Reg){.name = fresh(b, name), .type = type, .count = count};
+    *reg = (Reg){.name = fresh(b, name), .type = type, .count = count, .once = once};
     return reg;
 }
 
 const Expr *build_let(Build *b, const char *name, const Expr *expr)
 {
-    if (expr->op == EX_reg || expr->op == EX_const)
+    if (expr->op == EX_const || (expr->op == EX_reg && expr->reg->once))
         return expr;
     Stmt *stmt = append(b, ST_let);
-    stmt->reg = reg_new(b, name, expr->type, 1);
+    stmt->reg = reg_new(b, name, expr->type, 1, true);
     stmt->expr = expr;
     return expr_reg(b->arena, stmt->reg, index_const(0));
 }
 
 const Reg *build_var(Build *b, const char *name, int count, const Expr *init)
 {
+    if (count < 1)
+        bug("a register array of %d", count);
     Stmt *stmt = append(b, ST_var);
-    stmt->reg = reg_new(b, name, init->type, count);
+    stmt->reg = reg_new(b, name, init->type, count, false);
     stmt->expr = init;
     return stmt->reg;
 }
 
 void build_set(Build *b, const Reg *reg, Index element, const Expr *expr)
 {
-    if (expr->type.dtype != reg->type.dtype || expr->type.lanes != reg->type.lanes)
-        bug("set %s: types differ", reg->name);
+    if (!type_equal(expr->type, reg->type) || reg->once)
+        bug("set %s: %s", reg->name, reg->once ? "made by a let" : "types differ");
     Stmt *stmt = append(b, ST_set);
     stmt->reg = reg;
     stmt->index = element;
@@ -206,6 +254,10 @@ void build_set(Build *b, const Reg *reg, Index element, const Expr *expr)
 
 void build_store(Build *b, int param, Index index, const Expr *expr)
 {
+    const Param *p = param_of(b->kernel, param);
+    bool flag = p->dtype == DT_bool && expr->type.dtype == DT_u8;
+    if (p->dtype != expr->type.dtype && !flag)
+        bug("store to %s: a value of another type", p->name);
     Stmt *stmt = append(b, ST_store);
     stmt->param = param;
     stmt->index = index;
@@ -222,18 +274,36 @@ void build_comment(Build *b, const char *format, ...)
     append(b, ST_comment)->text = arena_strdup(b->arena, buffer);
 }
 
+static const Expr *lane_of(Arena *a, const Expr *x, int lane)
+{
+    signed char from = (signed char)lane;
+    return expr_shuffle(a, x, x, 1, &from);
+}
+
+static const Expr *halves(Arena *a, ExprOp op, const Expr *x)
+{
+    signed char low[64], high[64];
+    int half = x->type.lanes / 2;
+    for (int i = 0; i < half; i++) {
+        low[i] = (signed char)i;
+        high[i] = (signed char)(i + half);
+    }
+    return expr_bin(a, op, expr_shuffle(a, x, x, half, low),
+                    expr_shuffle(a, x, x, half, high));
+}
+
+/* Halving down to four lanes, then (0 + 2) + (1 + 3) as scalars: no target has
+ * vectors of two. */
 const Expr *build_across(Build *b, ExprOp op, const Expr *x)
 {
     Arena *a = b->arena;
-    for (int half = x->type.lanes / 2; half >= 1; half /= 2) {
-        signed char low[64], high[64];
-        for (int i = 0; i < half; i++) {
-            low[i] = (signed char)i;
-            high[i] = (signed char)(i + half);
-        }
+    for (; x->type.lanes > 4; x = halves(a, op, x))
         x = build_let(b, "across", x);
-        x = expr_bin(a, op, expr_shuffle(a, x, x, half, low),
-                     expr_shuffle(a, x, x, half, high));
+    if (x->type.lanes == 4) {
+        x = build_let(b, "across", x);
+        const Expr *even = expr_bin(a, op, lane_of(a, x, 0), lane_of(a, x, 2));
+        const Expr *odd = expr_bin(a, op, lane_of(a, x, 1), lane_of(a, x, 3));
+        x = expr_bin(a, op, even, odd);
     }
     return build_let(b, "across", x);
 }
@@ -242,10 +312,34 @@ const Expr *build_across(Build *b, ExprOp op, const Expr *x)
 
 static Expr *expr_new(Arena *a, ExprOp op, LType type)
 {
+    if (type.lanes < 1 || type.lanes > MAX_LANES)
+        bug("%s of %d lanes", expr_info[op].name, type.lanes);
     Expr *expr = NEW(a, Expr, 1);
     expr->op = op;
     expr->type = type;
     return expr;
+}
+
+static void need(bool holds, ExprOp op, const Expr *x)
+{
+    if (!holds)
+        bug("%s does not take %s x %d", expr_info[op].name, dtype_info[x->type.dtype].name,
+            x->type.lanes);
+}
+
+static bool is_real(const Expr *x)
+{
+    return x->type.dtype == DT_f32;
+}
+
+static bool is_int(const Expr *x)
+{
+    return x->type.dtype == DT_i32;
+}
+
+static bool is_byte(DType dtype)
+{
+    return dtype == DT_u8 || dtype == DT_bool;
 }
 
 const Expr *expr_real(Arena *a, double value, int lanes)
@@ -257,6 +351,8 @@ const Expr *expr_real(Arena *a, double value, int lanes)
 
 const Expr *expr_int(Arena *a, int64_t value, int lanes)
 {
+    if (value < INT32_MIN || value > INT32_MAX)
+        bug("%lld is no i32", (long long)value);
     Expr *expr = expr_new(a, EX_const, (LType){DT_i32, lanes});
     expr->integer = value;
     return expr;
@@ -273,7 +369,10 @@ const Expr *expr_reg(Arena *a, const Reg *reg, Index element)
 const Expr *expr_load(Arena *a, const Kernel *kernel, int param, Index index,
                       int lanes)
 {
-    Expr *expr = expr_new(a, EX_load, (LType){kernel->params.at[param].dtype, lanes});
+    DType dtype = param_of(kernel, param)->dtype;
+    if (dtype != DT_f32 && dtype != DT_i32 && !is_byte(dtype))
+        bug("a load of %s", dtype_info[dtype].name);
+    Expr *expr = expr_new(a, EX_load, (LType){dtype, lanes});
     expr->param = param;
     expr->index = index;
     return expr;
@@ -286,27 +385,45 @@ const Expr *expr_index(Arena *a, Index index)
     return expr;
 }
 
-static bool same_type(const Expr *x, const Expr *y)
-{
-    return x->type.dtype == y->type.dtype && x->type.lanes == y->type.lanes;
-}
-
 const Expr *expr_un(Arena *a, ExprOp op, const Expr *x)
 {
+    if (expr_info[op].args != 1 || op == EX_cast || op == EX_bitcast || op == EX_splat)
+        bug("expr_un makes no %s", expr_info[op].name);
+    need(is_real(x) || (op == EX_neg && is_int(x)), op, x);
     Expr *expr = expr_new(a, op, x->type);
     expr->arg[0] = x;
     return expr;
 }
 
+bool expr_compares(ExprOp op)
+{
+    return op == EX_eq || op == EX_ne || op == EX_lt || op == EX_le;
+}
+
+static bool takes_reals(ExprOp op)
+{
+    return op != EX_and && op != EX_or && op != EX_xor && op != EX_shl && op != EX_shr;
+}
+
+static bool takes_ints(ExprOp op)
+{
+    return op != EX_div && op != EX_pow;
+}
+
 const Expr *expr_bin(Arena *a, ExprOp op, const Expr *x, const Expr *y)
 {
-    if (!same_type(x, y))
+    if (expr_info[op].args != 2 || op == EX_shuffle)
+        bug("expr_bin makes no %s", expr_info[op].name);
+    if (!type_equal(x->type, y->type))
         bug("%s: operands of different types (%s x %d, %s x %d)", expr_info[op].name,
             dtype_info[x->type.dtype].name, x->type.lanes,
             dtype_info[y->type.dtype].name, y->type.lanes);
-    bool compares = op == EX_eq || op == EX_ne || op == EX_lt || op == EX_le;
+    need((is_real(x) && takes_reals(op)) || (is_int(x) && takes_ints(op)), op, x);
+    bool shifts = op == EX_shl || op == EX_shr;
+    if (shifts && (y->op != EX_const || y->integer < 0 || y->integer > 31))
+        bug("%s: the count is a constant from 0 to 31", expr_info[op].name);
     Expr *expr = expr_new(a, op, x->type);
-    if (compares)
+    if (expr_compares(op))
         expr->type.dtype = DT_i32;
     expr->arg[0] = x;
     expr->arg[1] = y;
@@ -316,8 +433,11 @@ const Expr *expr_bin(Arena *a, ExprOp op, const Expr *x, const Expr *y)
 const Expr *expr_tri(Arena *a, ExprOp op, const Expr *x, const Expr *y,
                      const Expr *z)
 {
-    if (!same_type(y, z) || x->type.lanes != y->type.lanes)
+    if (expr_info[op].args != 3)
+        bug("expr_tri makes no %s", expr_info[op].name);
+    if (!type_equal(y->type, z->type) || x->type.lanes != y->type.lanes)
         bug("%s: operands of different types", expr_info[op].name);
+    need(op == EX_fma ? is_real(x) && is_real(y) : is_int(x), op, x);
     Expr *expr = expr_new(a, op, y->type);
     expr->arg[0] = x;
     expr->arg[1] = y;
@@ -327,6 +447,10 @@ const Expr *expr_tri(Arena *a, ExprOp op, const Expr *x, const Expr *y,
 
 const Expr *expr_cast(Arena *a, const Expr *x, DType to)
 {
+    DType from = x->type.dtype;
+    bool numbers = (from == DT_f32 && to == DT_i32) || (from == DT_i32 && to == DT_f32);
+    bool widens = is_byte(from) && (to == DT_i32 || to == DT_f32);
+    need(numbers || widens || (from == DT_i32 && is_byte(to)), EX_cast, x);
     Expr *expr = expr_new(a, EX_cast, (LType){to, x->type.lanes});
     expr->arg[0] = x;
     return expr;
@@ -334,6 +458,7 @@ const Expr *expr_cast(Arena *a, const Expr *x, DType to)
 
 const Expr *expr_bitcast(Arena *a, const Expr *x, DType to)
 {
+    need((is_real(x) && to == DT_i32) || (is_int(x) && to == DT_f32), EX_bitcast, x);
     Expr *expr = expr_new(a, EX_bitcast, (LType){to, x->type.lanes});
     expr->arg[0] = x;
     return expr;
@@ -351,9 +476,12 @@ const Expr *expr_splat(Arena *a, const Expr *scalar, int lanes)
 const Expr *expr_shuffle(Arena *a, const Expr *x, const Expr *y, int lanes,
                          const signed char *lane)
 {
-    if (!same_type(x, y))
+    if (!type_equal(x->type, y->type))
         bug("shuffle of different types");
     Expr *expr = expr_new(a, EX_shuffle, (LType){x->type.dtype, lanes});
+    for (int i = 0; i < lanes; i++)
+        if (lane[i] < 0 || lane[i] >= 2 * x->type.lanes)
+            bug("shuffle takes lane %d of %d", lane[i], 2 * x->type.lanes);
     expr->arg[0] = x;
     expr->arg[1] = y;
     memcpy(expr->lane, lane, (size_t)lanes);

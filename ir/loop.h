@@ -47,7 +47,7 @@ extern const ExprInfo expr_info[EXPR_COUNT];
 
 /* An index variable. */
 typedef struct IVar {
-    const char *name; /* unique in its kernel after kernel_finish */
+    const char *name; /* unique in its kernel, among registers too */
     int64_t min, max; /* values it can take, inclusive */
 } IVar;
 
@@ -56,7 +56,7 @@ typedef struct Term {
     int64_t factor;
 } Term;
 
-enum { MAX_TERMS = 12 };
+enum { MAX_TERMS = 12, MAX_LANES = 64 };
 
 /* base + sum of factor * var; terms have distinct variables, factor != 0. */
 typedef struct Index {
@@ -81,7 +81,8 @@ typedef struct Reg {
     const char *name;
     LType type;
     int count;
-    int id; /* set by passes */
+    bool once; /* made by Let: never set again */
+    int id;    /* set by passes */
 } Reg;
 
 typedef struct Expr Expr;
@@ -94,7 +95,7 @@ struct Expr {
     const Reg *reg;      /* EX_reg */
     int param;           /* EX_load: kernel parameter */
     Index index;         /* EX_load element; EX_reg element of an array; EX_index */
-    signed char lane[64]; /* EX_shuffle: source lane (second operand: + lanes) */
+    signed char lane[MAX_LANES]; /* EX_shuffle: source lane (second operand: + lanes) */
 };
 
 /* ---- statements -------------------------------------------------------- */
@@ -216,7 +217,8 @@ Kernel *kernel_new(Arena *arena, const char *name, int64_t tasks);
 int kernel_param(Arena *arena, Kernel *kernel, Param param); /* its index */
 Build build_begin(Arena *arena, Kernel *kernel);
 /* Loops: body statements go between build_for and build_end. A loop of count 1
- * binds its variable to 0..0 and still prints; `simplify` drops it. */
+ * binds its variable to 0..0 and still prints; `simplify` drops it. A let of a
+ * constant or of another let is that expression; of a Var it is a copy. */
 const IVar *build_for(Build *b, const char *name, int64_t count, bool unroll);
 void build_if_less(Build *b, Index index, int64_t limit);
 void build_else(Build *b);
@@ -231,9 +233,16 @@ void build_store(Build *b, int param, Index index, const Expr *expr);
 void build_comment(Build *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Horizontal sum or maximum as its shuffle tree (halving): a scalar. */
+/* The smallest number for fresh names that no name of the kernel ends with:
+ * passes that build into a finished kernel set Build.serial to it. */
+int kernel_next_serial(const Kernel *kernel);
+
+/* Horizontal sum or maximum as its shuffle tree (halving): a scalar. No vector
+ * of two lanes is made: the last four are taken one by one. */
 const Expr *build_across(Build *b, ExprOp op, const Expr *x);
 
+/* Expressions. A wrong type is a bug(). */
+bool expr_compares(ExprOp op); /* eq ne lt le: the result is a mask */
 const Expr *expr_real(Arena *a, double value, int lanes);
 const Expr *expr_int(Arena *a, int64_t value, int lanes);
 const Expr *expr_reg(Arena *a, const Reg *reg, Index element);
