@@ -1,0 +1,91 @@
+/* vtc run and vtc bench: build a program in a temporary place and start it. */
+#include "tools/command.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* NULL with diag; the caller unlinks it. */
+static const char *build_temporary(Context *c, bool random_weights)
+{
+    Graph *graph = load_model(c, c->o.models[0], !random_weights);
+    Program *program;
+    if (!graph)
+        return NULL;
+    bool bound = true;
+    FOR_VALUES(v, graph)
+        bound = bound && (v->op != OP_weight || v->data);
+    if (!bound)
+        weights_init(graph, c->o.seed);
+    if (!run_passes(c, graph, &program, NULL, NULL))
+        return NULL;
+    const char *base = getenv("TMPDIR");
+    BuildOptions options = {.emit = EMIT_exe, .verbose = c->o.verbose};
+    options.out = arena_printf(c->arena, "%s/vtc-run-%d", base && *base ? base : "/tmp",
+                               (int)getpid());
+    return build_program(program, &options, c->diag) == BUILD_ok ? options.out : NULL;
+}
+
+typedef struct Words {
+    char *at[16];
+    int n;
+} Words;
+
+static void word(Context *c, Words *words, const char *format, const char *text)
+{
+    if (text)
+        words->at[words->n++] = arena_printf(c->arena, "%s%s", format, text);
+}
+
+static int start(Context *c, Words *words)
+{
+    if (c->o.threads)
+        word(c, words, "--threads=", arena_printf(c->arena, "%d", c->o.threads));
+    words->at[words->n] = NULL;
+    diag_print(c->diag, stderr, 50);
+    int code = build_spawn(words->at, false);
+    unlink(words->at[0]);
+    return code < 0 ? EXIT_ENVIRONMENT : code;
+}
+
+static int failed(Context *c)
+{
+    return context_finish(c, c->diag->errors ? EXIT_INPUT : EXIT_ENVIRONMENT);
+}
+
+int command_run(Context *c)
+{
+    if (!c->o.input) {
+        fputs("vtc: run: --input=FILE is missing\n", stderr);
+        return EXIT_CALL;
+    }
+    if (access(c->o.input, R_OK) != 0) {
+        diag_error(c->diag, (Span){0}, "cannot read '%s'", c->o.input);
+        return context_finish(c, EXIT_INPUT);
+    }
+    Words words = {0};
+    const char *program = build_temporary(c, false);
+    if (!program)
+        return failed(c);
+    word(c, &words, "", program);
+    word(c, &words, "", c->o.input);
+    return start(c, &words);
+}
+
+int command_bench(Context *c)
+{
+    Words words = {0};
+    const char *format = c->o.format ? c->o.format : "table";
+    if (strcmp(format, "table") != 0 && strcmp(format, "json") != 0) {
+        fprintf(stderr, "vtc: '%s' is none of: table json\n", format);
+        return EXIT_CALL;
+    }
+    const char *program = build_temporary(c, true);
+    if (!program)
+        return failed(c);
+    word(c, &words, "", program);
+    word(c, &words, "--bench=", arena_printf(c->arena, "%d", c->o.runs));
+    word(c, &words, c->o.layers ? "--layers" : "", c->o.layers ? "" : NULL);
+    word(c, &words, "--json", strcmp(format, "json") == 0 ? "" : NULL);
+    return start(c, &words);
+}
