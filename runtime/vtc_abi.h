@@ -67,7 +67,7 @@ typedef struct VtcExecutor {
     void (*run)(void *self, VtcTask *task, void *context, int tasks);
 } VtcExecutor;
 
-/* One step. executor NULL: the calling thread does everything. */
+/* One step. With one task, one thread or no executor the caller does it all. */
 static inline void vtc_dispatch(const VtcExecutor *executor, VtcTask *task,
                                 void *context, int tasks)
 {

@@ -207,6 +207,70 @@ static void test_png_sizes(void)
     vtc_bytes_free(&file);
 }
 
+/* ---- JPEG: tables that the decoder would trust -------------------------- */
+
+/* Where the data of the first segment of `kind` begins. */
+static unsigned char *segment(VtcBytes *file, unsigned kind)
+{
+    for (size_t at = 2; at + 4 < file->n;) {
+        if (file->at[at + 1] == kind)
+            return file->at + at + 4;
+        at += 2 + ((size_t)file->at[at + 2] << 8 | file->at[at + 3]);
+    }
+    CU_FAIL_FATAL("no such segment");
+    return NULL;
+}
+
+static void expect_refused(const VtcBytes *file, const char *message)
+{
+    VtcError error = {0, ""};
+    CU_ASSERT_EQUAL(decode(file->at, file->n, &error), VTC_ERR_FORMAT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.text, message));
+}
+
+static void test_jpeg_sampling(void)
+{
+    static const unsigned char factors[] = {0x33, 0x23, 0x01, 0x10, 0x43};
+    for (size_t i = 0; i < sizeof factors; i++) {
+        VtcBytes file = read_file(DATA_DIR "/rgb.jpg");
+        unsigned char *frame = segment(&file, 0xc0);
+        frame[7] = 0x34; /* of the first component; more than the others' */
+        frame[10] = factors[i];
+        expect_refused(&file, "segment C0");
+        vtc_bytes_free(&file);
+    }
+    VtcBytes file = read_file(DATA_DIR "/rgb.jpg");
+    segment(&file, 0xc0)[5] = 4; /* more components than the segment holds */
+    expect_refused(&file, "segment C0");
+    vtc_bytes_free(&file);
+}
+
+/* Before the first segment of Huffman tables one more, of `codes` codes. */
+static void test_jpeg_huffman(void)
+{
+    for (int codes = 254; codes <= 510; codes += codes == 254 ? 2 : 127) {
+        VtcBytes file = read_file(DATA_DIR "/gray.jpg");
+        unsigned char *table = segment(&file, 0xc4);
+        size_t before = (size_t)(table - file.at);
+        size_t file_bytes = file.n, length = 2 + 17 + (size_t)codes;
+        unsigned char *longer = calloc(1, file.n + length + 2);
+        memcpy(longer, file.at, before);
+        longer[before - 2] = (unsigned char)(length >> 8);
+        longer[before - 1] = (unsigned char)length;
+        longer[before + 15] = (unsigned char)(codes / 2);
+        longer[before + 16] = (unsigned char)(codes - codes / 2);
+        memcpy(longer + before + 17 + codes, table - 4,
+               file.n - before + 4); /* the old tables follow */
+        vtc_bytes_free(&file);
+        file = (VtcBytes){longer, file_bytes + length + 2};
+        if (codes > 255)
+            expect_refused(&file, "segment C4");
+        else
+            CU_ASSERT_EQUAL(decode(file.at, file.n, NULL), VTC_OK);
+        vtc_bytes_free(&file);
+    }
+}
+
 /* ---- PPM, PGM, others --------------------------------------------------- */
 
 typedef struct Text {
@@ -289,6 +353,8 @@ int main(void)
         {"every byte changed",                 test_every_byte_changed},
         {"random damage behind right checksums", test_random_damage   },
         {"PNG sizes that are not true",        test_png_sizes         },
+        {"JPEG sampling factors",              test_jpeg_sampling     },
+        {"JPEG tables of too many codes",      test_jpeg_huffman      },
         {"PPM, PGM and others",                test_texts             },
         {"PGM of few levels",                  test_pnm_scale         },
         {"limits",                             test_limits            },

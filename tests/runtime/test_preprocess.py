@@ -176,6 +176,8 @@ def refused(shape, message, width=8, height=8, **options):
 
 def test_refused():
     refused((3, 9, 9), "smaller than the crop of 9 x 9", crop_h=9, crop_w=9)
+    refused((3, 9, 8), "smaller than the crop of 8 x 9", crop_h=9, crop_w=8)
+    refused((3, 8, 9), "smaller than the crop of 9 x 8", crop_h=8, crop_w=9)
     refused((3, 8, 9), "3 x 8 x 8 (channels, height, width)")
     refused((3, 8, 8), "1 x 8 x 8", order=2)
     refused((3, 9, 8), "input 'x' is 3 x 9 x 8")

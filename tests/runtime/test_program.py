@@ -357,6 +357,9 @@ def test_two_inputs():
     expect(["--output=map", "--raw=map.npy", "--quiet", "a.npy", "b.npy"], 0,
            "", **two)
     check(read_npy("map.npy") == ((1, 2, 4), (2,) * 8), read_npy("map.npy"))
+    expect(["--raw=sums.npy", "--quiet", "a.npy", "b.npy"], 0, "", **two)
+    check(read_npy("sums.npy") == ((2, 3), (2, 4, 6, 8, 10, 12)),
+          read_npy("sums.npy"))
     expect(["--raw=sums.npy", "--quiet", "a.npy", "b.npy", "a.npy", "b.npy"], 0,
            "", **two)
     check(read_npy("sums.npy")[0] == (2, 2, 3), read_npy("sums.npy"))
