@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS, DATA = sys.argv[1:3]
+PROGRAMS, DATA = (os.path.abspath(p) for p in sys.argv[1:3])
 WORK = tempfile.mkdtemp(prefix="vtc_program_")
 checks = failures = 0
 
