@@ -27,14 +27,16 @@ static bool ints_equal(const Ints *a, const Ints *b)
 
 static bool are_siblings(const Value *a, const Value *b)
 {
+    if (a->op != b->op || !can_merge(b))
+        return false;
     const Shape *wa = &a->args[1]->type.shape, *wb = &b->args[1]->type.shape;
-    bool same = a->op == b->op && a->args[0] == b->args[0] && a->nargs == b->nargs &&
+    bool same = a->args[0] == b->args[0] && a->nargs == b->nargs &&
                 ints_equal(&a->attr.stride, &b->attr.stride) &&
                 ints_equal(&a->attr.pad, &b->attr.pad) &&
                 ints_equal(&a->attr.dilation, &b->attr.dilation);
     for (int d = 1; d < wa->rank; d++)
         same = same && wa->dim[d] == wb->dim[d];
-    return same && can_merge(b);
+    return same;
 }
 
 static Value *join(Graph *g, Value *at, Value *a, Value *b)
