@@ -1,19 +1,27 @@
 /* The rules every program obeys: accesses in bounds for all values of the index
- * variables, types, registers made before use. */
-#include "ir/loop.h"
+ * variables, types, registers made before use, steps inside their buffers. All
+ * that is found is reported, one line each: rule, then value. */
+#include "ir/loop_check.h"
+#include "support/ptrmap.h"
+#include <stdlib.h>
 #include <string.h>
 
-typedef struct Bound {
+enum Scope { SCOPE_unknown, SCOPE_open, SCOPE_unrolled, SCOPE_closed };
+
+/* What an enclosing if leaves of an index variable's range. */
+typedef struct Range {
     const IVar *var;
-    int64_t max;
-} Bound;
+    int64_t min, max;
+} Range;
 
 typedef struct Check {
     const Program *program;
     const Kernel *kernel;
     Text *errors;
-    VEC(const void *) known; /* registers and index variables in scope */
-    VEC(Bound) bounds;       /* variables narrowed by an if */
+    PtrMap scope;              /* registers and index variables: enum Scope */
+    VEC(const void *) open;    /* those in scope, in order */
+    VEC(Range) narrowed;       /* innermost last */
+    VEC(const char *) names;
     bool emittable;
 } Check;
 
@@ -22,122 +30,260 @@ static void complain(Check *c, const char *rule, const char *what)
     text_printf(c->errors, "kernel %s: %s: %s\n", c->kernel->name, rule, what);
 }
 
-static bool knows(const Check *c, const void *thing)
+static void check(Check *c, bool holds, const char *rule, const char *what)
 {
-    for (int i = c->known.n - 1; i >= 0; i--)
-        if (c->known.at[i] == thing)
-            return true;
-    return false;
+    if (!holds)
+        complain(c, rule, what);
 }
 
-static int64_t max_of(const Check *c, const IVar *var)
+/* ---- scopes ------------------------------------------------------------ */
+
+static enum Scope scope_of(const Check *c, const void *thing)
 {
-    int64_t max = var->max;
-    for (int i = 0; i < c->bounds.n; i++)
-        if (c->bounds.at[i].var == var && c->bounds.at[i].max < max)
-            max = c->bounds.at[i].max;
-    return max;
+    const PtrEntry *entry = ptrmap_find(&c->scope, thing);
+    return entry ? (enum Scope)entry->number : SCOPE_unknown;
 }
 
-static void check_index(Check *c, const Index *index, int64_t extent, int lanes,
-                        const char *what)
+static bool is_open(const Check *c, const void *thing)
 {
-    int64_t low = index->base, high = index->base;
+    enum Scope scope = scope_of(c, thing);
+    return scope == SCOPE_open || scope == SCOPE_unrolled;
+}
+
+static void enter(Check *c, const void *thing, const char *name, enum Scope scope)
+{
+    PtrEntry *entry = ptrmap_entry(&c->scope, thing);
+    check(c, entry->number == SCOPE_unknown, "a name is made once", name);
+    entry->number = (int)scope;
+    VEC_PUSH(c->errors->arena, c->open, thing);
+    VEC_PUSH(c->errors->arena, c->names, name);
+}
+
+static void leave(Check *c, int depth)
+{
+    while (c->open.n > depth)
+        ptrmap_entry(&c->scope, c->open.at[--c->open.n])->number = SCOPE_closed;
+}
+
+/* ---- ranges ------------------------------------------------------------ */
+
+static Range range_of(const Check *c, const IVar *var)
+{
+    for (int i = c->narrowed.n - 1; i >= 0; i--)
+        if (c->narrowed.at[i].var == var)
+            return c->narrowed.at[i];
+    return (Range){var, var->min, var->max};
+}
+
+static void index_range(const Check *c, const Index *index, int64_t *low, int64_t *high)
+{
+    *low = *high = index->base;
     for (int i = 0; i < index->n; i++) {
         const Term *t = &index->term[i];
-        if (!knows(c, t->var))
-            complain(c, "an index variable is used in its scope", t->var->name);
-        int64_t a = t->factor * t->var->min, b = t->factor * max_of(c, t->var);
-        low += a < b ? a : b;
-        high += a < b ? b : a;
+        Range r = range_of(c, t->var);
+        *low += t->factor * (t->factor > 0 ? r.min : r.max);
+        *high += t->factor * (t->factor > 0 ? r.max : r.min);
     }
-    if (low < 0 || high + lanes > extent)
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
+
+/* index <= limit bounds every variable of it: factor * var is at most limit less
+ * the smallest that the other terms come to. */
+static void narrow_below(Check *c, const Index *index, int64_t limit)
+{
+    int64_t low, high;
+    index_range(c, index, &low, &high);
+    for (int i = 0; i < index->n; i++) {
+        const Term *t = &index->term[i];
+        Range r = range_of(c, t->var);
+        int64_t least = t->factor * (t->factor > 0 ? r.min : r.max);
+        int64_t room = limit - (low - least);
+        int64_t most = floor_div(room, t->factor);
+        int64_t fewest = -floor_div(room, -t->factor); /* rounded up */
+        if (t->factor > 0 && most < r.max)
+            r.max = most;
+        if (t->factor < 0 && fewest > r.min)
+            r.min = fewest;
+        VEC_PUSH(c->errors->arena, c->narrowed, r);
+    }
+}
+
+static bool check_scopes(Check *c, const Index *index)
+{
+    bool known = true;
+    for (int i = 0; i < index->n; i++)
+        if (!is_open(c, index->term[i].var)) {
+            complain(c, "an index variable is used in its scope", index->term[i].var->name);
+            known = false;
+        }
+    return known;
+}
+
+static void check_access(Check *c, const Index *index, int64_t extent, int lanes,
+                         const char *what)
+{
+    int64_t low, high;
+    if (!check_scopes(c, index))
+        return;
+    index_range(c, index, &low, &high);
+    if (low < 0 || high > extent - lanes)
         complain(c, "an access stays inside its parameter",
                  arena_printf(c->errors->arena, "%s: elements %lld to %lld of %lld", what,
                               (long long)low, (long long)(high + lanes - 1),
                               (long long)extent));
 }
 
+static void check_element(Check *c, const Reg *reg, const Index *index)
+{
+    check(c, is_open(c, reg), "a register is made before its use", reg->name);
+    for (int i = 0; i < index->n; i++)
+        check(c, scope_of(c, index->term[i].var) == SCOPE_unrolled,
+              "an array is indexed by unrolled variables", reg->name);
+    check_access(c, index, reg->count, 1, reg->name);
+}
+
+/* ---- expressions ------------------------------------------------------- */
+
+static const Param *param_of(Check *c, int param)
+{
+    if (param >= 0 && param < c->kernel->params.n)
+        return &c->kernel->params.at[param];
+    complain(c, "a parameter exists", arena_printf(c->errors->arena, "%d", param));
+    return NULL;
+}
+
+static void check_load(Check *c, const Expr *e)
+{
+    const Param *p = param_of(c, e->param);
+    if (!p)
+        return;
+    check(c, p->access != ACCESS_write, "a load reads a readable parameter", p->name);
+    check(c, p->dtype == e->type.dtype, "a load has its parameter's type", p->name);
+    check_access(c, &e->index, p->extent, e->type.lanes, p->name);
+}
+
 static void check_expr(Check *c, const Expr *e)
 {
     for (int i = 0; i < expr_info[e->op].args; i++) {
-        if (e->arg[i])
-            check_expr(c, e->arg[i]);
-        else
+        if (!e->arg[i]) {
             complain(c, "an expression has its operands", expr_info[e->op].name);
+            return;
+        }
+        check_expr(c, e->arg[i]);
     }
-    if (e->op == EX_load) {
-        const Param *p = &c->kernel->params.at[e->param];
-        if (p->access == ACCESS_write)
-            complain(c, "a load reads a readable parameter", p->name);
-        if (p->dtype != e->type.dtype)
-            complain(c, "a load has its parameter's type", p->name);
-        check_index(c, &e->index, p->extent, e->type.lanes, p->name);
-    }
-    if (e->op == EX_reg && !knows(c, e->reg))
-        complain(c, "a register is made before its use", e->reg->name);
-    bool special = e->op == EX_exp || e->op == EX_log || e->op == EX_tanh ||
-                   e->op == EX_erf || e->op == EX_pow;
-    if (c->emittable && (special || (e->op == EX_fma && !c->program->target->has_fma)))
-        complain(c, "only legal expressions are left", expr_info[e->op].name);
-    if (c->emittable && e->type.lanes > c->program->target->lanes)
-        complain(c, "no vector is wider than the target's", expr_info[e->op].name);
+    check(c, e->type.lanes >= 1 && e->type.lanes <= MAX_LANES && expr_types_fit(e),
+          "operands have the types of the operation", expr_info[e->op].name);
+    if (e->op == EX_load)
+        check_load(c, e);
+    if (e->op == EX_reg)
+        check_element(c, e->reg, &e->index);
+    if (e->op == EX_index)
+        check_scopes(c, &e->index);
+    const char *rule = c->emittable ? expr_unspellable(e, c->program->target) : NULL;
+    if (rule)
+        complain(c, rule, e->op == EX_reg ? e->reg->name : expr_info[e->op].name);
 }
+
+/* ---- statements -------------------------------------------------------- */
 
 static void check_block(Check *c, const Block *block);
 
 static void check_if(Check *c, const Stmt *s)
 {
-    int known = c->known.n, bounds = c->bounds.n;
-    if (s->index.n == 1 && s->index.term[0].factor == 1)
-        VEC_PUSH(c->errors->arena, c->bounds,
-                 (Bound){s->index.term[0].var, s->limit - 1 - s->index.base});
+    int narrowed = c->narrowed.n;
+    check_scopes(c, &s->index);
+    narrow_below(c, &s->index, s->limit - 1);
     check_block(c, &s->body);
-    c->bounds.n = bounds;
-    c->known.n = known;
+    c->narrowed.n = narrowed;
+    Index above = index_mul(s->index, -1); /* index >= limit */
+    narrow_below(c, &above, -s->limit);
     check_block(c, &s->other);
-    c->known.n = known;
+    c->narrowed.n = narrowed;
+}
+
+static void check_for(Check *c, const Stmt *s)
+{
+    int depth = c->open.n;
+    check(c, s->count >= 1 && s->var->min == 0 && s->var->max == s->count - 1,
+          "a loop's variable takes its trip count's values", s->var->name);
+    check(c, !c->emittable || !s->unroll, "no loop is left to unroll", s->var->name);
+    enter(c, s->var, s->var->name, s->unroll ? SCOPE_unrolled : SCOPE_open);
+    check_block(c, &s->body);
+    leave(c, depth);
+}
+
+static void check_iload(Check *c, const Stmt *s)
+{
+    const Param *p = param_of(c, s->param);
+    if (p) {
+        check(c, p->dtype == DT_i32 && p->access == ACCESS_read,
+              "an index is read from a constant i32 table", p->name);
+        check_access(c, &s->index, p->extent, 1, p->name);
+    }
+    check(c, s->var->min <= s->var->max, "a table has a smallest and a largest entry",
+          s->var->name);
+    enter(c, s->var, s->var->name, SCOPE_open);
+}
+
+static void check_type(Check *c, const Stmt *s)
+{
+    check(c, s->reg->type.dtype == s->expr->type.dtype &&
+                 s->reg->type.lanes == s->expr->type.lanes,
+          "a register has its value's type", s->reg->name);
+    bool byte = dtype_info[s->expr->type.dtype].bytes == 1;
+    check(c, !byte || s->kind == ST_let, "a byte is loaded, stored or cast", s->reg->name);
+}
+
+static void check_make(Check *c, const Stmt *s)
+{
+    check_type(c, s);
+    check(c, s->reg->once == (s->kind == ST_let), "what a let makes is not set again",
+          s->reg->name);
+    check(c, s->reg->count == 1 || (s->kind == ST_var && s->reg->count > 1),
+          "only a var makes an array", s->reg->name);
+    check(c, !c->emittable || s->reg->count == 1, "no register is an array", s->reg->name);
+    enter(c, s->reg, s->reg->name, SCOPE_open);
+}
+
+static void check_set(Check *c, const Stmt *s)
+{
+    check_type(c, s);
+    check(c, !s->reg->once, "what a let makes is not set again", s->reg->name);
+    check_element(c, s->reg, &s->index);
 }
 
 static void check_store(Check *c, const Stmt *s)
 {
-    const Param *p = &c->kernel->params.at[s->param];
-    if (p->access == ACCESS_read)
-        complain(c, "a store writes a writable parameter", p->name);
-    bool narrow = p->dtype == DT_bool && s->expr->type.dtype == DT_u8;
-    if (p->dtype != s->expr->type.dtype && !narrow)
-        complain(c, "a store has its parameter's type", p->name);
-    check_index(c, &s->index, p->extent, s->expr->type.lanes, p->name);
+    const Param *p = param_of(c, s->param);
+    if (!p)
+        return;
+    bool flag = p->dtype == DT_bool && s->expr->type.dtype == DT_u8;
+    check(c, p->access != ACCESS_read, "a store writes a writable parameter", p->name);
+    check(c, p->dtype == s->expr->type.dtype || flag, "a store has its parameter's type",
+          p->name);
+    check_access(c, &s->index, p->extent, s->expr->type.lanes, p->name);
 }
 
 static void check_stmt(Check *c, const Stmt *s)
 {
-    int known = c->known.n;
+    bool needs = s->kind == ST_let || s->kind == ST_var || s->kind == ST_set ||
+                 s->kind == ST_store;
+    if (needs && !s->expr) {
+        complain(c, "a statement has its value", s->reg ? s->reg->name : "store");
+        return;
+    }
     if (s->expr)
         check_expr(c, s->expr);
     switch (s->kind) {
-    case ST_for:
-        if (c->emittable && s->unroll)
-            complain(c, "no loop is left to unroll", s->var->name);
-        VEC_PUSH(c->errors->arena, c->known, s->var);
-        check_block(c, &s->body);
-        c->known.n = known;
-        return;
-    case ST_iload:
-        check_index(c, &s->index, c->kernel->params.at[s->param].extent, 1,
-                    c->kernel->params.at[s->param].name);
-        VEC_PUSH(c->errors->arena, c->known, s->var);
-        return;
+    case ST_for: check_for(c, s); return;
+    case ST_iload: check_iload(c, s); return;
     case ST_let:
-    case ST_var:
-        if (s->reg->type.dtype != s->expr->type.dtype || s->reg->type.lanes != s->expr->type.lanes)
-            complain(c, "a register has its value's type", s->reg->name);
-        VEC_PUSH(c->errors->arena, c->known, s->reg);
-        return;
-    case ST_set:
-        if (!knows(c, s->reg))
-            complain(c, "a register is made before it is set", s->reg->name);
-        return;
+    case ST_var: check_make(c, s); return;
+    case ST_set: check_set(c, s); return;
     case ST_store: check_store(c, s); return;
     case ST_if: check_if(c, s); return;
     case ST_comment: return;
@@ -146,55 +292,45 @@ static void check_stmt(Check *c, const Stmt *s)
 
 static void check_block(Check *c, const Block *block)
 {
+    int depth = c->open.n;
     for (const Stmt *s = block->first; s; s = s->next)
         check_stmt(c, s);
+    leave(c, depth);
 }
 
-static int64_t buffer_bytes(const Program *p, const Arg *arg)
+static int by_name(const void *a, const void *b)
 {
-    int port = 0;
-    switch (arg->buffer) {
-    case BUF_weights: return p->weights_bytes;
-    case BUF_workspace: return p->workspace_bytes;
-    case BUF_scratch: return p->scratch_bytes;
-    case BUF_output: return type_bytes(&p->graph->outputs.at[arg->port].value->type);
-    case BUF_input:
-        FOR_VALUES(v, p->graph)
-            if (v->op == OP_input && port++ == arg->port)
-                return type_bytes(&v->type);
-    }
-    return 0;
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
 }
 
-static void check_step(const Program *p, const Step *step, Text *errors)
+static void check_kernel(const Program *p, const Kernel *kernel, Text *errors,
+                         bool emittable)
 {
-    if (step->args.n != step->kernel->params.n) {
-        text_printf(errors, "step %s: as many arguments as parameters\n", step->name);
-        return;
-    }
-    for (int i = 0; i < step->args.n; i++) {
-        const Param *param = &step->kernel->params.at[i];
-        int64_t end = step->args.at[i].offset + param->extent * dtype_info[param->dtype].bytes;
-        if (step->args.at[i].offset < 0 || end > buffer_bytes(p, &step->args.at[i]))
-            text_printf(errors, "step %s: parameter %s ends at byte %lld of %lld\n", step->name,
-                        param->name, (long long)end,
-                        (long long)buffer_bytes(p, &step->args.at[i]));
-        if (step->args.at[i].offset % dtype_info[param->dtype].bytes)
-            text_printf(errors, "step %s: parameter %s is aligned\n", step->name, param->name);
-    }
+    Check c = {.program = p, .kernel = kernel, .errors = errors, .emittable = emittable,
+               .scope = ptrmap_new(errors->arena)};
+    check(&c, kernel->tasks >= 1 && kernel->task->min == 0 &&
+                  kernel->task->max == kernel->tasks - 1,
+          "task takes the values of the task count", kernel->task->name);
+    for (int i = 0; i < kernel->params.n; i++)
+        VEC_PUSH(errors->arena, c.names, kernel->params.at[i].name);
+    enter(&c, kernel->task, kernel->task->name, SCOPE_open);
+    check_block(&c, &kernel->body);
+    qsort(c.names.at, (size_t)c.names.n, sizeof *c.names.at, by_name);
+    for (int i = 1; i < c.names.n; i++)
+        check(&c, strcmp(c.names.at[i], c.names.at[i - 1]) != 0,
+              "names in a kernel differ", c.names.at[i]);
 }
+
+/* ---- programs ---------------------------------------------------------- */
 
 static bool check_program(const Program *p, Text *errors, bool emittable)
 {
     size_t before = errors->n;
-    for (int i = 0; i < p->kernels.n; i++) {
-        Check c = {.program = p, .kernel = p->kernels.at[i], .errors = errors,
-                   .emittable = emittable};
-        VEC_PUSH(errors->arena, c.known, c.kernel->task);
-        check_block(&c, &c.kernel->body);
-    }
+    for (int i = 0; i < p->kernels.n; i++)
+        check_kernel(p, p->kernels.at[i], errors, emittable);
     for (int i = 0; i < p->steps.n; i++)
-        check_step(p, &p->steps.at[i], errors);
+        step_check(p, &p->steps.at[i], errors);
     return errors->n == before;
 }
 
