@@ -175,13 +175,16 @@ static void plan_tiles(Lower *l, Plan *p)
     p->narrow = columns % c->panel;
 }
 
-/* Tasks share the longer of the two: tiles early in a network, panels late, so
- * that wide weights are read once. */
-static void plan_tasks(Plan *p)
+/* Tasks share tiles early in a network, when the weights stay in the cache, and
+ * panels late, so that wide weights are read once. */
+static void plan_tasks(Lower *l, Plan *p)
 {
     enum { TASKS = 32 };
+    const Contraction *c = p->c;
     int64_t panels = p->panels + (p->narrow > 0);
-    p->by_rows = p->tiles >= panels || p->panels < 2;
+    int64_t weights = c->taps * c->run * c->columns.extent * 4;
+    bool fits = weights <= l->target->l2_bytes / 2;
+    p->by_rows = panels < 2 || (fits && p->tiles >= panels);
     if (p->by_rows) {
         int64_t all = p->tiles + (p->rest > 0);
         p->tiles_per_task = (all + TASKS - 1) / TASKS;
@@ -338,7 +341,7 @@ void contraction_build(Lower *l, Contraction *c)
         build_outer(l, &p, at, index_const(0));
         return;
     }
-    plan_tasks(&p);
+    plan_tasks(l, &p);
     build_outer(l, &p, at, lower_tasks(l, p.tasks));
 }
 

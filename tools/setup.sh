@@ -25,5 +25,5 @@ configure() { # folder, options...
     folder=$1
     shift
     [ -f "$folder/build.ninja" ] ||
-        cmake -G Ninja -S "$top" -B "$folder" -DPython3_EXECUTABLE=$PYTHON "$@" >/dev/null
+        cmake -G Ninja -S "$top" -B "$folder" "$@" >/dev/null
 }
