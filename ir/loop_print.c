@@ -1,6 +1,17 @@
-/* Programs as text. */
+/* Programs as text: loops, what lies in named registers, elements as offsets.
+ *
+ *   for k_3 < 16 {
+ *     let f32x16 b_4 = w[k_3*16 .. 16]      16 elements from offset 16 k
+ *     acc_1 = fma(splat(x[k_3] to f32x16), b_4, acc_1)
+ *     y[k_3*16 .. 16] = max(acc_1, 0)
+ *   }
+ *
+ * Numbers of i32 end in i; a shuffle lists the lanes it takes behind a semicolon.
+ * The same program prints the same text: names come from the builder. */
 #include "ir/loop.h"
-#include <string.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 static void print_index(const Index *index, Text *out)
 {
@@ -25,30 +36,53 @@ static void print_ltype(LType type, Text *out)
         text_printf(out, "x%d", type.lanes);
 }
 
+/* The shortest digits that read back to the same f32. */
+static void print_real(double value, Text *out)
+{
+    char digits[32];
+    if (!isfinite(value)) {
+        text_double(out, value);
+        return;
+    }
+    for (int n = 1; n <= 9; n++) {
+        snprintf(digits, sizeof digits, "%.*g", n, value);
+        if (strtof(digits, NULL) == (float)value)
+            break;
+    }
+    text_add(out, digits);
+}
+
+static void print_element(const Reg *reg, const Index *index, Text *out)
+{
+    text_add(out, reg->name);
+    if (reg->count == 1)
+        return;
+    text_add(out, "[");
+    print_index(index, out);
+    text_add(out, "]");
+}
+
+/* name[offset] or name[offset .. lanes] */
+static void print_access(const Kernel *k, int param, const Index *index, int lanes, Text *out)
+{
+    text_printf(out, "%s[", k->params.at[param].name);
+    print_index(index, out);
+    if (lanes > 1)
+        text_printf(out, " .. %d", lanes);
+    text_add(out, "]");
+}
+
 static void print_expr(const Kernel *kernel, const Expr *e, Text *out)
 {
     switch (e->op) {
     case EX_const:
         if (e->type.dtype == DT_f32)
-            text_double(out, e->real);
+            print_real(e->real, out);
         else
             text_printf(out, "%lldi", (long long)e->integer);
         return;
-    case EX_reg:
-        text_add(out, e->reg->name);
-        if (e->reg->count > 1) {
-            text_add(out, "[");
-            print_index(&e->index, out);
-            text_add(out, "]");
-        }
-        return;
-    case EX_load:
-        text_printf(out, "%s[", kernel->params.at[e->param].name);
-        print_index(&e->index, out);
-        text_add(out, e->type.lanes > 1 ? " .. " : "]");
-        if (e->type.lanes > 1)
-            text_printf(out, "%d]", e->type.lanes);
-        return;
+    case EX_reg: print_element(e->reg, &e->index, out); return;
+    case EX_load: print_access(kernel, e->param, &e->index, e->type.lanes, out); return;
     case EX_index:
         text_add(out, "index(");
         print_index(&e->index, out);
@@ -88,9 +122,9 @@ static void print_stmt(const Kernel *k, const Stmt *s, int depth, Text *out)
         text_printf(out, "%*s}\n", depth * 2, "");
         return;
     case ST_iload:
-        text_printf(out, "index %s = %s[", s->var->name, k->params.at[s->param].name);
-        print_index(&s->index, out);
-        text_printf(out, "]  // %lld to %lld\n", (long long)s->var->min,
+        text_printf(out, "index %s = ", s->var->name);
+        print_access(k, s->param, &s->index, 1, out);
+        text_printf(out, "  // %lld to %lld\n", (long long)s->var->min,
                     (long long)s->var->max);
         return;
     case ST_let:
@@ -104,19 +138,13 @@ static void print_stmt(const Kernel *k, const Stmt *s, int depth, Text *out)
         print_expr(k, s->expr, out);
         break;
     case ST_set:
-        text_add(out, s->reg->name);
-        if (s->reg->count > 1) {
-            text_add(out, "[");
-            print_index(&s->index, out);
-            text_add(out, "]");
-        }
+        print_element(s->reg, &s->index, out);
         text_add(out, " = ");
         print_expr(k, s->expr, out);
         break;
     case ST_store:
-        text_printf(out, "%s[", k->params.at[s->param].name);
-        print_index(&s->index, out);
-        text_add(out, "] = ");
+        print_access(k, s->param, &s->index, s->expr->type.lanes, out);
+        text_add(out, " = ");
         print_expr(k, s->expr, out);
         break;
     case ST_if:
@@ -175,6 +203,8 @@ void program_print(const Program *p, Text *out)
     text_printf(out, "  weights %lld bytes, workspace %lld bytes\n",
                 (long long)p->weights_bytes, (long long)p->workspace_bytes);
     for (int i = 0; i < p->kernels.n; i++) {
+        if (p->kernels.at[i]->about)
+            text_printf(out, "  // %s\n", p->kernels.at[i]->about);
         text_printf(out, "  kernel %s", p->kernels.at[i]->name);
         kernel_print(p->kernels.at[i], out);
     }
