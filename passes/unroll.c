@@ -1,36 +1,69 @@
 /* unroll: loops marked so are spelled out.
  *
- *   for u < 2 unroll { acc = fma(a[u], b[u*4 .. 4], acc) }
- *      ->  acc = fma(a[0], b[0 .. 4], acc)   acc = fma(a[1], b[4 .. 4], acc)
+ *   for u_3 < 2 unroll {
+ *     let f32x4 b_4 = w[u_3*4 .. 4]          let f32x4 b_9 = w[0 .. 4]
+ *     acc_1 = fma(a_2, b_4, acc_1)     ->    acc_1 = fma(a_2, b_9, acc_1)
+ *   }                                        let f32x4 b_10 = w[4 .. 4]
+ *                                            acc_1 = fma(a_2, b_10, acc_1)
  *
- * Registers and index variables made inside get a fresh copy in each iteration.
+ * What an iteration makes gets a name of its own; all else keeps its name.
  *
- * needs: lowered   makes: unrolled   breaks: nothing   leaves: nothing */
+ * needs: lowered   makes: unrolled   breaks: nothing
+ * leaves: register arrays, now indexed by constants */
 #include "passes/program_passes.h"
+#include "passes/rewrite.h"
+#include "support/ptrmap.h"
 #include <string.h>
 
-typedef struct Renaming {
-    const void *from;
-    const void *to;
-} Renaming;
-
-typedef struct Unroller {
+typedef struct Unroll {
     Arena *arena;
-    VEC(Renaming) names; /* innermost last */
-    VEC(Renaming) fixed; /* index variables bound to an iteration */
+    PtrMap now; /* what the iteration being copied calls a register or variable */
     int serial;
-} Unroller;
+} Unroll;
 
-static const void *renamed(const Unroller *u, const void *from)
+static const void *renamed(const Unroll *u, const void *from)
 {
-    for (int i = u->names.n - 1; i >= 0; i--)
-        if (u->names.at[i].from == from)
-            return u->names.at[i].to;
-    return from;
+    const PtrEntry *entry = ptrmap_find(&u->now, from);
+    return entry ? entry->to : from;
 }
 
-/* Iterations are held as IVars of a single value. */
-static Index copy_index(const Unroller *u, const Index *index)
+/* b_4 -> b_9 */
+static const char *fresh(Unroll *u, const char *name)
+{
+    size_t n = strlen(name);
+    while (n > 1 && name[n - 1] >= '0' && name[n - 1] <= '9')
+        n--;
+    n -= n > 1 && name[n - 1] == '_';
+    return arena_printf(u->arena, "%.*s_%d", (int)n, name, u->serial++);
+}
+
+static const Reg *fresh_reg(Unroll *u, const Reg *reg)
+{
+    Reg *copy = NEW(u->arena, Reg, 1);
+    *copy = *reg;
+    copy->name = fresh(u, reg->name);
+    ptrmap_entry(&u->now, reg)->to = copy;
+    return copy;
+}
+
+static IVar *fresh_var(Unroll *u, const IVar *var)
+{
+    IVar *copy = NEW(u->arena, IVar, 1);
+    *copy = *var;
+    copy->name = fresh(u, var->name);
+    ptrmap_entry(&u->now, var)->to = copy;
+    return copy;
+}
+
+/* The number of an iteration is a variable of one value, which index_var folds. */
+static void bind(Unroll *u, const IVar *var, int64_t value)
+{
+    IVar *one = NEW(u->arena, IVar, 1);
+    *one = (IVar){var->name, value, value};
+    ptrmap_entry(&u->now, var)->to = one;
+}
+
+static Index copy_index(const Unroll *u, const Index *index)
 {
     Index copy = index_const(index->base);
     for (int i = 0; i < index->n; i++) {
@@ -40,114 +73,81 @@ static Index copy_index(const Unroller *u, const Index *index)
     return copy;
 }
 
-static const Expr *copy_expr(const Unroller *u, const Expr *e)
+static const Expr *copy_leaf(void *context, const Expr *e)
 {
-    if (!e)
-        return NULL;
+    const Unroll *u = context;
+    if (e->op != EX_reg && e->op != EX_load && e->op != EX_index)
+        return e;
     Expr *copy = NEW(u->arena, Expr, 1);
     *copy = *e;
     if (e->op == EX_reg)
         copy->reg = renamed(u, e->reg);
-    if (e->op == EX_reg || e->op == EX_load || e->op == EX_index)
-        copy->index = copy_index(u, &e->index);
-    for (int i = 0; i < 3; i++)
-        copy->arg[i] = copy_expr(u, e->arg[i]);
+    copy->index = copy_index(u, &e->index);
     return copy;
 }
 
-static void append(Block *block, Stmt *stmt)
-{
-    *(block->last ? &block->last->next : &block->first) = stmt;
-    block->last = stmt;
-}
+static void copy_block(Unroll *u, const Block *block, Block *out);
 
-static Block copy_block(Unroller *u, const Block *block);
-
-static const Reg *fresh_reg(Unroller *u, const Reg *reg)
+static void copy_stmt(Unroll *u, const Stmt *s, Block *out)
 {
-    Reg *copy = NEW(u->arena, Reg, 1);
-    *copy = *reg;
-    copy->name = arena_printf(u->arena, "%s_%d", reg->name, u->serial++);
-    VEC_PUSH(u->arena, u->names, (Renaming){reg, copy});
-    return copy;
-}
-
-static IVar *fresh_var(Unroller *u, const IVar *var)
-{
-    IVar *copy = NEW(u->arena, IVar, 1);
-    *copy = *var;
-    copy->name = arena_printf(u->arena, "%s_%d", var->name, u->serial++);
-    VEC_PUSH(u->arena, u->names, (Renaming){var, copy});
-    return copy;
-}
-
-static void copy_loop(Unroller *u, const Stmt *s, Block *out)
-{
-    int depth = u->names.n;
-    if (!s->unroll) {
-        Stmt *copy = NEW(u->arena, Stmt, 1);
-        *copy = *s;
-        copy->next = NULL;
-        copy->var = fresh_var(u, s->var);
-        copy->body = copy_block(u, &s->body);
-        append(out, copy);
-        u->names.n = depth;
-        return;
-    }
-    for (int64_t i = 0; i < s->count; i++) {
-        IVar *now = NEW(u->arena, IVar, 1);
-        *now = (IVar){s->var->name, i, i};
-        VEC_PUSH(u->arena, u->names, (Renaming){s->var, now});
-        Block body = copy_block(u, &s->body);
-        for (Stmt *at = body.first, *next; at; at = next) {
-            next = at->next;
-            at->next = NULL;
-            append(out, at);
-        }
-        u->names.n = depth;
-    }
-}
-
-static void copy_stmt(Unroller *u, const Stmt *s, Block *out)
-{
-    if (s->kind == ST_for) {
-        copy_loop(u, s, out);
-        return;
-    }
     Stmt *copy = NEW(u->arena, Stmt, 1);
     *copy = *s;
-    copy->next = NULL;
-    copy->expr = copy_expr(u, s->expr);
+    copy->body = copy->other = (Block){0};
+    if (s->expr)
+        copy->expr = expr_rewrite(u->arena, s->expr, copy_leaf, u);
     copy->index = copy_index(u, &s->index);
     if (s->kind == ST_let || s->kind == ST_var)
         copy->reg = fresh_reg(u, s->reg);
     else if (s->reg)
         copy->reg = renamed(u, s->reg);
-    if (s->kind == ST_iload)
+    if (s->var)
         copy->var = fresh_var(u, s->var);
-    if (s->kind == ST_if) {
-        int depth = u->names.n;
-        copy->body = copy_block(u, &s->body);
-        u->names.n = depth;
-        copy->other = copy_block(u, &s->other);
-        u->names.n = depth;
-    }
-    append(out, copy);
+    copy_block(u, &s->body, &copy->body);
+    copy_block(u, &s->other, &copy->other);
+    block_append(out, copy);
 }
 
-static Block copy_block(Unroller *u, const Block *block)
+static void copy_iterations(Unroll *u, const Stmt *s, Block *out)
 {
-    Block copy = {0};
-    for (const Stmt *s = block->first; s; s = s->next)
-        copy_stmt(u, s, &copy);
-    return copy;
+    for (int64_t i = 0; i < s->count; i++) {
+        bind(u, s->var, i);
+        copy_block(u, &s->body, out);
+    }
+}
+
+static void copy_block(Unroll *u, const Block *block, Block *out)
+{
+    for (const Stmt *s = block->first; s; s = s->next) {
+        if (s->kind == ST_for && s->unroll)
+            copy_iterations(u, s, out);
+        else
+            copy_stmt(u, s, out);
+    }
+}
+
+static void unroll_block(Unroll *u, Block *block)
+{
+    Block out = {0};
+    for (Stmt *s = block->first, *next; s; s = next) {
+        next = s->next;
+        if (s->kind == ST_for && s->unroll) {
+            copy_iterations(u, s, &out);
+            continue;
+        }
+        unroll_block(u, &s->body);
+        unroll_block(u, &s->other);
+        block_append(&out, s);
+    }
+    *block = out;
 }
 
 void pass_unroll(Program *program)
 {
+    Arena *arena = program->arena;
     for (int i = 0; i < program->kernels.n; i++) {
-        Unroller u = {.arena = program->arena};
         Kernel *kernel = program->kernels.at[i];
-        kernel->body = copy_block(&u, &kernel->body);
+        Unroll u = {.arena = arena, .now = ptrmap_new(arena),
+                    .serial = kernel_next_serial(kernel)};
+        unroll_block(&u, &kernel->body);
     }
 }
