@@ -18,27 +18,34 @@ static bool is_bound(const Value *v)
     return true;
 }
 
-static void result_of_source(Graph *g, const Value *v, Result *out)
+/* f32 elements are read where they lie; other types are spread out to numbers. */
+static Result result_of_source(Arena *scratch, const Value *v)
 {
+    Result result = {.type = v->type};
+    if (v->data && v->data->type.dtype == DT_f32) {
+        result.quick = v->data->data;
+        return result;
+    }
     int64_t n = shape_count(&v->type.shape);
-    *out = (Result){.type = v->type, .exact = NEW(g->arena, double, n)};
+    result.quick = NEW(scratch, float, n);
     for (int64_t i = 0; i < n; i++)
-        out->exact[i] = v->data ? tensor_get(v->data, i) : v->attr.value;
+        result.quick[i] = (float)(v->data ? tensor_get(v->data, i) : v->attr.value);
+    return result;
 }
 
+/* In f32, as the network would compute it; large weights are not copied. */
 static Tensor *evaluate(Graph *g, const Value *v)
 {
-    Arena *ours = g->arena, *scratch = arena_new();
+    Arena *scratch = arena_new();
+    Tensor *data = tensor_new(g->arena, v->type);
     Result *args = NEW(scratch, Result, v->nargs), out = {.type = v->type};
-    g->arena = scratch;
     for (int i = 0; i < v->nargs; i++)
-        result_of_source(g, v->args[i], &args[i]);
-    g->arena = ours;
-    out.exact = NEW(scratch, double, shape_count(&v->type.shape));
-    value_eval(v, EVAL_exact, args, &out);
-    Tensor *data = tensor_new(ours, v->type);
-    for (int64_t i = 0; i < shape_count(&v->type.shape); i++)
-        tensor_set(data, i, out.exact[i]);
+        args[i] = result_of_source(scratch, v->args[i]);
+    int64_t n = shape_count(&v->type.shape);
+    out.quick = v->type.dtype == DT_f32 ? data->data : NEW(scratch, float, n);
+    value_eval(v, EVAL_quick, args, &out);
+    for (int64_t i = 0; v->type.dtype != DT_f32 && i < n; i++)
+        tensor_set(data, i, (double)out.quick[i]);
     arena_free(scratch);
     return data;
 }

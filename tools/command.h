@@ -20,7 +20,7 @@ typedef struct CommandOptions {
     int skips;
     int max_threads, threads, runs;
     uint64_t seed;
-    bool plain, small, o0, time_passes, layers, verbose, help;
+    bool exact, plain, small, o0, time_passes, layers, verbose, help;
 } CommandOptions;
 
 typedef struct Context Context;
@@ -45,7 +45,10 @@ int context_finish(Context *c, int code);
 /* The model with its weights as --weights says: bound, or (init) by seed, or
  * unbound. NULL with diag. */
 Graph *load_model(Context *c, const char *path, bool need_weights);
+/* Has every weight its elements? */
+bool is_bound(const Graph *graph);
 /* The pipeline as the options say. */
+PipelineOptions pipeline_options(const Context *c);
 bool run_passes(Context *c, Graph *graph, Program **program,
                 void (*after)(void *, const PassInfo *, const Graph *, const Program *),
                 void *context);

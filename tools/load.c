@@ -37,16 +37,31 @@ Graph *load_model(Context *c, const char *path, bool need_weights)
     return graph;
 }
 
-bool run_passes(Context *c, Graph *graph, Program **program,
-                void (*after)(void *, const PassInfo *, const Graph *, const Program *),
-                void *context)
+bool is_bound(const Graph *graph)
+{
+    FOR_VALUES(v, graph)
+        if (v->op == OP_weight && !v->data)
+            return false;
+    return true;
+}
+
+PipelineOptions pipeline_options(const Context *c)
 {
     PipelineOptions o = {.o0 = c->o.o0, .only = c->o.passes, .skips = c->o.skips,
-                         .stop_after = c->o.stop_after, .time = c->o.time_passes,
-                         .after = after, .context = context};
+                         .stop_after = c->o.stop_after, .time = c->o.time_passes};
 #ifdef VTC_CHECK_PASSES
     o.check = true;
 #endif
     memcpy(o.skip, c->o.skip, sizeof o.skip);
+    return o;
+}
+
+bool run_passes(Context *c, Graph *graph, Program **program,
+                void (*after)(void *, const PassInfo *, const Graph *, const Program *),
+                void *context)
+{
+    PipelineOptions o = pipeline_options(c);
+    o.after = after;
+    o.context = context;
     return pipeline_run(graph, c->target, &o, program, c->diag);
 }

@@ -12,10 +12,7 @@ static const char *build_temporary(Context *c, bool random_weights)
     Program *program;
     if (!graph)
         return NULL;
-    bool bound = true;
-    FOR_VALUES(v, graph)
-        bound = bound && (v->op != OP_weight || v->data);
-    if (!bound)
+    if (!is_bound(graph))
         weights_init(graph, c->o.seed);
     if (!run_passes(c, graph, &program, NULL, NULL))
         return NULL;

@@ -1,0 +1,273 @@
+/* Comparing every stage of a network with the reference. */
+#include "backends/verify.h"
+#include "backends/blob.h"
+#include <math.h>
+#include <string.h>
+
+const double verify_output_tolerance = 1e-4;
+/* A value on the way may be ill-conditioned (exp of a large score) without harm
+ * to the output. */
+const double verify_value_tolerance = 2e-3;
+/* Between two graphs of the same meaning. */
+static const double quick_tolerance = 1e-4, exact_tolerance = 1e-5;
+
+enum { EXACT_MACS = 100000000, MOST_PORTS = 64 };
+
+typedef struct Verify {
+    const VerifyOptions *o;
+    Graph *graph;
+    Text *report;
+    Diag *diag;
+    Arena *arena;
+    EvalMode mode;
+    Result *reference; /* outputs of the graph as written */
+    double **values;   /* of the final graph, by value id */
+    bool failed;
+} Verify;
+
+/* ---- comparing --------------------------------------------------------- */
+
+typedef struct Difference {
+    double worst, range;
+    int64_t at;
+} Difference;
+
+static double result_at(const Result *r, int64_t i)
+{
+    return r->exact ? r->exact[i] : (double)r->quick[i];
+}
+
+static void differ(Difference *d, double a, double b, int64_t i)
+{
+    if (isnan(a) && isnan(b))
+        return;
+    if (isfinite(a) && fabs(a) > d->range)
+        d->range = fabs(a);
+    double gap = a == b ? 0 : fabs(a - b);
+    if (!(gap <= d->worst)) {
+        d->worst = isnan(gap) ? INFINITY : gap;
+        d->at = i;
+    }
+}
+
+static double relative(const Difference *d)
+{
+    return d->worst == 0 ? 0 : d->worst / (d->range > 0 ? d->range : 1);
+}
+
+static bool judge(Verify *v, const char *stage, const char *what, const Difference *d,
+                  double allowed)
+{
+    if (relative(d) <= allowed)
+        return true;
+    text_printf(v->report, "%s: first difference at %s: %.3g of its range %.3g (element %lld)\n",
+                stage, what, relative(d), d->range, (long long)d->at);
+    v->failed = true;
+    return false;
+}
+
+/* ---- passes ------------------------------------------------------------ */
+
+static void compare_outputs(Verify *v, const PassInfo *pass, const Graph *graph)
+{
+    Arena *arena = arena_new();
+    Result *now = graph_eval(graph, v->mode, v->o->inputs, arena, NULL, NULL, v->diag);
+    double allowed = v->mode == EVAL_exact ? exact_tolerance : quick_tolerance;
+    for (int i = 0; now && i < graph->outputs.n && !v->failed; i++) {
+        Difference d = {0};
+        for (int64_t k = 0; k < shape_count(&now[i].type.shape); k++)
+            differ(&d, result_at(&v->reference[i], k), result_at(&now[i], k), k);
+        judge(v, arena_printf(v->arena, "after pass %s", pass->name),
+              graph->outputs.at[i].name, &d, allowed);
+    }
+    v->failed = v->failed || !now;
+    arena_free(arena);
+}
+
+static void after_pass(void *context, const PassInfo *pass, const Graph *graph,
+                       const Program *program)
+{
+    Verify *v = context;
+    if (v->o->hook)
+        v->o->hook(v->o->context, pass, (Graph *)(uintptr_t)graph,
+                   (Program *)(uintptr_t)program);
+    if (!program && !v->failed)
+        compare_outputs(v, pass, graph);
+}
+
+/* ---- steps ------------------------------------------------------------- */
+
+static void keep_value(void *context, const Value *value, const Result *result)
+{
+    Verify *v = context;
+    int64_t n = shape_count(&result->type.shape);
+    v->values[value->id] = NEW(v->arena, double, n);
+    for (int64_t i = 0; i < n; i++)
+        v->values[value->id][i] = result_at(result, i);
+}
+
+static int64_t offset_of(const Value *value, int64_t element)
+{
+    const Shape *s = &value->type.shape;
+    int64_t at = 0;
+    for (int k = s->rank - 1; k >= 0; k--) {
+        at += element % s->dim[k] * value->place.stride[k];
+        element /= s->dim[k];
+    }
+    return at;
+}
+
+static Difference compare_value(const Verify *v, const Value *value, const Memory *m)
+{
+    void *base = value->place.home == HOME_output ? m->outputs[value->place.port]
+                                                  : m->workspace + value->place.offset;
+    Tensor stored = {{value->type.dtype, {0}}, base};
+    Difference d = {0};
+    for (int64_t i = 0; i < shape_count(&value->type.shape); i++)
+        differ(&d, v->values[value->id][i], tensor_get(&stored, offset_of(value, i)), i);
+    return d;
+}
+
+static uint64_t output_bits(const Program *p, const Memory *m)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (int i = 0; i < p->graph->outputs.n; i++) {
+        const unsigned char *at = m->outputs[i];
+        for (int64_t k = 0; k < type_bytes(&p->graph->outputs.at[i].value->type); k++)
+            hash = (hash ^ at[k]) * 1099511628211u;
+    }
+    return hash;
+}
+
+typedef struct Stage {
+    const char *name;
+    const VtcModel *model; /* NULL: the loop interpreter */
+} Stage;
+
+static int run_step(const Program *p, const Stage *stage, const Memory *m, int i)
+{
+    if (stage->model)
+        return stage->model->run_steps(m->weights, m->inputs, m->outputs, m->workspace, NULL,
+                                       i, i + 1);
+    program_eval(p, m, i, i + 1);
+    return 0;
+}
+
+/* The workspace starts as NaNs: nothing may rest on what was there before. */
+static bool run_stage(Verify *v, const Program *p, const Stage *stage, const Memory *m,
+                      uint64_t *bits)
+{
+    double worst = 0;
+    memset(m->workspace, 0xff, (size_t)p->workspace_bytes);
+    for (int i = 0; i < p->steps.n; i++) {
+        const Step *step = &p->steps.at[i];
+        bool is_output = step->value->place.home == HOME_output;
+        if (run_step(p, stage, m, i) != 0) {
+            text_printf(v->report, "%s: step %s was refused\n", stage->name, step->name);
+            v->failed = true;
+            return false;
+        }
+        Difference d = compare_value(v, step->value, m);
+        if (!judge(v, stage->name, step->name, &d,
+                   is_output ? verify_output_tolerance : verify_value_tolerance))
+            return false;
+        worst = is_output && relative(&d) > worst ? relative(&d) : worst;
+    }
+    *bits = output_bits(p, m);
+    text_printf(v->report, "%-22s %3d steps agree, outputs within %.2g of their range, bits "
+                           "%016llx\n",
+                stage->name, p->steps.n, worst, (unsigned long long)*bits);
+    return true;
+}
+
+static void compare_bits(Verify *v, const char *what, uint64_t bits, uint64_t loops)
+{
+    if (bits == loops)
+        return;
+    text_printf(v->report, "%s: its bits differ from the loop interpreter's\n", what);
+    v->failed = true;
+}
+
+static void run_executors(Verify *v, const Program *p, const Stage *stage, const Memory *m,
+                          uint64_t loops)
+{
+    for (int i = 0; v->o->executors && v->o->executors[i] && !v->failed; i++) {
+        const VtcExecutor *executor = v->o->executors[i];
+        memset(m->workspace, 0xff, (size_t)p->workspace_bytes);
+        if (stage->model->run(m->weights, m->inputs, m->outputs, m->workspace, executor) != 0)
+            text_printf(v->report, "%s: refused\n", stage->name);
+        const char *what = arena_printf(v->arena, "%s, %d threads", stage->name,
+                                        executor->threads);
+        compare_bits(v, what, output_bits(p, m), loops);
+        if (!v->failed)
+            text_printf(v->report, "%-22s the same bits\n", what);
+    }
+}
+
+static void run_compilers(Verify *v, const Program *p, const Memory *m, uint64_t loops)
+{
+    for (int i = 0; v->o->compilers && v->o->compilers[i] && !v->failed; i++) {
+        Diag *quiet = diag_new(v->arena);
+        Stage stage = {arena_printf(v->arena, "C by %s", v->o->compilers[i]), NULL};
+        uint64_t bits = 0;
+        stage.model = jit_load(p, v->o->compilers[i], v->o->verbose, quiet);
+        if (!stage.model) {
+            text_printf(v->report, "%-22s skipped: %s\n", stage.name,
+                        quiet->messages.n ? quiet->messages.at[0]->text : "does not load");
+            continue;
+        }
+        if (!run_stage(v, p, &stage, m, &bits))
+            return;
+        compare_bits(v, stage.name, bits, loops);
+        if (!v->failed)
+            run_executors(v, p, &stage, m, loops);
+    }
+}
+
+static void verify_program(Verify *v, const Program *p)
+{
+    Blob blob = blob_pack(v->arena, p);
+    const void *inputs[MOST_PORTS] = {0};
+    void *outputs[MOST_PORTS];
+    int ports = 0;
+    FOR_VALUES(value, p->graph)
+        if (value->op == OP_input && ports < MOST_PORTS) {
+            inputs[ports] = v->o->inputs[ports]->data;
+            ports++;
+        }
+    for (int i = 0; i < p->graph->outputs.n && i < MOST_PORTS; i++) {
+        int64_t bytes = type_bytes(&p->graph->outputs.at[i].value->type);
+        outputs[i] = arena_alloc(v->arena, (size_t)bytes + 64);
+    }
+    Memory m = {blob.payload, arena_alloc(v->arena, (size_t)p->workspace_bytes + 64), inputs,
+                outputs};
+    uint64_t loops = 0;
+    if (run_stage(v, p, &(Stage){"loop interpreter", NULL}, &m, &loops))
+        run_compilers(v, p, &m, loops);
+}
+
+bool verify_graph(Graph *graph, const VerifyOptions *options, Text *report, Diag *diag)
+{
+    Verify v = {.o = options, .graph = graph, .report = report, .diag = diag,
+                .arena = graph->arena};
+    PipelineOptions pipeline = options->pipeline;
+    Program *program = NULL;
+    bool small = graph_macs(graph) < EXACT_MACS;
+    v.mode = small || options->exact ? EVAL_exact : EVAL_quick;
+    v.reference = graph_eval(graph, v.mode, options->inputs, v.arena, NULL, NULL, diag);
+    if (!v.reference)
+        return false;
+    if (v.mode == EVAL_exact && !small)
+        v.mode = EVAL_quick; /* the passes in between are judged by the quick mode */
+    pipeline.after = after_pass;
+    pipeline.context = &v;
+    if (!pipeline_run(graph, options->target, &pipeline, &program, diag) || !program ||
+        v.failed)
+        return false;
+    text_printf(report, "%-22s agree with the graph as written\n", "passes");
+    v.values = NEW(v.arena, double *, graph->next_id + 1);
+    v.mode = small || options->exact ? EVAL_exact : EVAL_quick;
+    graph_eval(graph, v.mode, options->inputs, v.arena, keep_value, &v, diag);
+    verify_program(&v, program);
+    return !v.failed;
+}

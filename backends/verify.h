@@ -1,0 +1,42 @@
+/* Verification of a network: every stage against the reference.
+ *
+ *   graph as written           = graph after each pass
+ *   graph after all passes     = loop interpreter, step by step
+ *                              = C by each compiler, step by step
+ *                              = C with each executor, whole runs
+ *
+ * The reference is the graph interpreter, exact (double) where the network is
+ * small or when asked, else quick. Loop interpreter and C must give the same bits. */
+#ifndef VTC_BACKENDS_VERIFY_H
+#define VTC_BACKENDS_VERIFY_H
+
+#include "backends/jit.h"
+#include "passes/pass.h"
+
+/* Called after each pass, before it is judged; tests plant bugs here. */
+typedef void VerifyHook(void *context, const PassInfo *pass, Graph *graph,
+                        Program *program);
+
+typedef struct VerifyOptions {
+    const Target *target;
+    PipelineOptions pipeline;       /* its `after` is the verifier's */
+    const Tensor *const *inputs;    /* by port */
+    bool exact;                     /* the reference in double, however long */
+    bool verbose;                   /* show the compilers' commands */
+    const char *const *compilers;   /* NULL-terminated; those that do not run are
+                                       counted and said */
+    const VtcExecutor *const *executors; /* NULL-terminated; whole runs must give
+                                            the same bits */
+    VerifyHook *hook;
+    void *context;
+} VerifyOptions;
+
+/* Largest differences allowed, in parts of the value's largest element. */
+extern const double verify_output_tolerance;  /* of f32 code, outputs */
+extern const double verify_value_tolerance;   /* of f32 code, values on the way */
+
+/* What agreed and the first value that did not, in words, in *report. False when
+ * anything differed or (diag) could not be run. */
+bool verify_graph(Graph *graph, const VerifyOptions *options, Text *report, Diag *diag);
+
+#endif
