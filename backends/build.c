@@ -21,6 +21,9 @@ extern char **environ;
 #ifndef VTC_RUNTIME_LIB
 #define VTC_RUNTIME_LIB "libvtcrt.a"
 #endif
+#ifndef VTC_LINK_FLAGS
+#define VTC_LINK_FLAGS ""
+#endif
 
 typedef struct Job {
     Arena *arena;
@@ -278,7 +281,7 @@ static bool link_exe(Job *job, const char *out)
     object_words(job);
     word(job, temp(job, "_main.o"));
     word(job, runtime_library(job->arena));
-    words(job, "-lpthread -lm");
+    words(job, VTC_LINK_FLAGS " -lpthread -lm");
     return run_command(job, "the linker");
 }
 

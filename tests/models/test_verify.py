@@ -1,0 +1,25 @@
+"""Every stage of networks on a photograph: `vtc verify --input`, whose
+reference here is the interpreter in double.
+
+    test_verify.py VTC MODELS NAME...
+"""
+import os
+import subprocess
+import sys
+
+vtc, models = sys.argv[1:3]
+PHOTO = "/usr/lib/python3/dist-packages/imageio/resources/images/chelsea.png"
+failed = skipped = 0
+for name in sys.argv[3:]:
+    args = [vtc, "verify", "%s/%s.vt" % (models, name), "--seed=1", "--exact"]
+    if os.path.exists(PHOTO):
+        args.append("--input=" + PHOTO)
+    else:
+        skipped += 1
+        print("skipped: the photograph (package python3-imageio); random input instead")
+    result = subprocess.run(args, capture_output=True, text=True)
+    print(name, result.stdout, result.stderr, sep="\n")
+    good = result.returncode == 0 and "C by gcc" in result.stdout
+    failed += not good
+print("%d skipped, %d failed" % (skipped, failed))
+sys.exit(failed != 0)
