@@ -9,134 +9,7 @@ import math
 
 import numpy as np
 
-SIZES = [1, 2, 3, 5, 7, 11, 13]
-# Results can cancel to nearly nothing: errors count against terms of size 1.
-CANCELLING = {"conv2d", "conv1d", "linear", "matmul", "attention", "layer_norm",
-              "group_norm", "batch_norm", "gelu", "resize"}
-DTYPES = {"f32": np.float32, "i32": np.int32, "u8": np.uint8, "bool": np.bool_}
-NAMES = {np.dtype(t): name for name, t in DTYPES.items()}
-
-
-def spell(value):
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(str(int(v)) for v in value) + "]"
-    if isinstance(value, float):
-        return repr(value)
-    return str(value)
-
-
-def type_text(array):
-    return NAMES[array.dtype] + "[" + ",".join(map(str, array.shape)) + "]"
-
-
-class Case:
-    """One operator on tensors. `reference(*tensors)` gets NumPy arrays, reals as
-    float64, and returns a torch tensor or an array of the result."""
-
-    def __init__(self, op, tensors, attrs, reference, dtype="f32", quick=True,
-                 engine="PyTorch"):
-        self.op, self.tensors, self.attrs = op, tensors, attrs
-        self.reference, self.dtype = reference, dtype
-        self.quick = quick      # does quick mode hold the values?
-        self.engine = engine    # who wrote the reference
-        self._expected = None
-
-    def expected(self):
-        if self._expected is None:
-            wide = [t.astype(np.float64) if t.dtype == np.float32 else t
-                    for t in self.tensors]
-            self._expected = np.asarray(self.reference(*wide))
-        return self._expected
-
-    def magnitude(self):
-        """What a relative error is relative to."""
-        largest = np.abs(self.expected().astype(np.float64)).max()
-        return max(largest, 1.0) if self.op in CANCELLING else largest
-
-    def text(self):
-        """The graph; the first tensor is an input, the others are weights."""
-        lines = []
-        for i, t in enumerate(self.tensors):
-            kind = "input" if i == 0 else "weight"
-            lines.append(f'%t{i} = {kind} name="t{i}" : {type_text(t)}')
-        args = ", ".join(f"%t{i}" for i in range(len(self.tensors)))
-        attrs = " ".join(f"{k}={spell(v)}" for k, v in self.attrs.items())
-        shape = ",".join(map(str, self.expected().shape))
-        lines.append(f"%y = {self.op} {args} {attrs} : {self.dtype}[{shape}]")
-        lines.append('output "y" %y')
-        return 'graph "case" {\n  ' + "\n  ".join(lines) + "\n}\n"
-
-
-class SourceCase(Case):
-    """A graph of sources only, written out whole."""
-
-    def __init__(self, op, line, expected, tensors=()):
-        super().__init__(op, list(tensors), {}, lambda *_: expected)
-        self.line = line
-
-    def text(self):
-        return f'graph "case" {{\n  {self.line}\n  output "y" %y\n}}\n'
-
-
-# ---- drawing ---------------------------------------------------------------
-
-
-class Draw:
-    def __init__(self, seed):
-        self.random = np.random.default_rng(seed)
-
-    def size(self, *among):
-        return int(self.random.choice(among or SIZES))
-
-    def flag(self):
-        return bool(self.random.integers(2))
-
-    def shape(self, low=1, high=5):
-        """Of a rank in low..high, at most some thousand elements."""
-        while True:
-            rank = int(self.random.integers(low, high + 1))
-            shape = [self.size() for _ in range(rank)]
-            if math.prod(shape) <= 6000:
-                return shape
-
-    def real(self, *shape):
-        return self.random.normal(size=shape).astype(np.float32)
-
-    def positive(self, *shape):
-        return self.random.uniform(0.1, 4, size=shape).astype(np.float32)
-
-    def coarse(self, *shape):
-        """Few different values, so that ties happen."""
-        return (self.random.integers(-3, 4, size=shape) / 2).astype(np.float32)
-
-    def whole(self, *shape, low=-100, high=100):
-        return self.random.integers(low, high + 1, size=shape).astype(np.int32)
-
-    def truth(self, *shape):
-        return self.random.integers(0, 2, size=shape).astype(np.bool_)
-
-    def less(self, shape):
-        """A shape that broadcasts to `shape`."""
-        small = [1 if self.random.integers(3) == 0 else s for s in shape]
-        return small[int(self.random.integers(0, len(shape) + 1)):]
-
-    def pair(self):
-        """Two shapes that broadcast with each other."""
-        shape = self.shape()
-        a = [1 if self.random.integers(4) == 0 else s for s in shape]
-        b = self.less(shape)
-        return (a, b) if self.flag() else (b, a)
-
-
-def torch_op(function):
-    """A reference that works on torch tensors."""
-    def reference(*arrays):
-        import torch
-        with torch.no_grad():
-            return function(torch, *[torch.from_numpy(np.array(a)) for a in arrays])
-    return reference
+from op_case import Case, Draw, DTYPES, NAMES, SourceCase, torch_op, type_text
 
 
 # ---- contractions ----------------------------------------------------------
@@ -181,6 +54,19 @@ def conv2d_large(d):
     def reference(torch, x, w):
         return torch.nn.functional.conv2d(x, w, padding=2)
     return Case("conv2d", [x, w], dict(pad=[2, 2, 2, 2]), torch_op(reference))
+
+
+def conv2d_strided_point(d):
+    """1x1 with a stride and padding that leave the map its size."""
+    size, axis = d.size(3, 5, 7), d.size(0, 1)
+    stride, padding = [1, 1], [0, 0]
+    stride[axis], padding[axis] = 2, size // 2
+    x, w = d.real(1, 3, size, size), d.real(2, 3, 1, 1)
+
+    def reference(torch, x, w):
+        return torch.nn.functional.conv2d(x, w, stride=stride, padding=padding)
+    return Case("conv2d", [x, w], dict(stride=stride, pad=padding * 2),
+                torch_op(reference))
 
 
 def conv1d(d):
@@ -247,19 +133,31 @@ def pool_geometry(d):
     return kernel, stride, d.real(d.size(1, 2), d.size(1, 3, 5), *size)
 
 
-def symmetric_pool(op):
-    """Padding as PyTorch has it, with ceil_mode."""
+def hangs_over(x, kernel, stride, pad):
+    """Does ceil_mode add a window that ends outside?"""
+    for size, k, s, p in zip(x.shape[2:], kernel, stride, pad):
+        room = size + 2 * p - k
+        if room % s and (room // s + 1) * s < size + p:
+            return True
+    return False
+
+
+def symmetric_pool(op, ceil_mode=False):
+    """Padding as PyTorch has it; with ceil_mode there is a window for it."""
     def make(d):
-        kernel, stride, x = pool_geometry(d)
-        pad = [int(d.random.integers(0, k // 2 + 1)) for k in kernel]
-        attrs = dict(kernel=kernel, stride=stride, pad=pad * 2, ceil_mode=d.flag())
+        while True:
+            kernel, stride, x = pool_geometry(d)
+            pad = [int(d.random.integers(0, k // 2 + 1)) for k in kernel]
+            if not ceil_mode or hangs_over(x, kernel, stride, pad):
+                break
+        attrs = dict(kernel=kernel, stride=stride, pad=pad * 2, ceil_mode=ceil_mode)
         more = {}
         if op == "avg_pool2d":
             attrs["count_pad"] = more["count_include_pad"] = d.flag()
 
         def reference(torch, x):
             return getattr(torch.nn.functional, op)(
-                x, kernel, stride, pad, ceil_mode=attrs["ceil_mode"], **more)
+                x, kernel, stride, pad, ceil_mode=ceil_mode, **more)
         return Case(op, [x], attrs, torch_op(reference))
     return make
 
@@ -703,9 +601,10 @@ def binary_makers():
 def makers():
     return [
         source_input, source_weight, constant_fill, constant_data,
-        conv2d, conv2d, conv2d, conv1d, linear, matmul, attention,
-        symmetric_pool("max_pool2d"), asymmetric_max_pool,
-        symmetric_pool("avg_pool2d"), asymmetric_avg_pool,
+        conv2d, conv2d, conv2d, conv2d_strided_point, conv1d, linear, matmul, attention,
+        *[symmetric_pool(op, ceil_mode) for op in ["max_pool2d", "avg_pool2d"]
+          for ceil_mode in [False, True]],
+        asymmetric_max_pool, asymmetric_avg_pool,
         batch_norm, layer_norm, group_norm,
         *unary_makers(), *binary_makers(),
         softmax,
