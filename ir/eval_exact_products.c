@@ -1,6 +1,5 @@
 /* Convolution, products and attention as plain loops in double: the last word. */
 #include "ir/eval.h"
-#include <string.h>
 
 /* ---- convolution --------------------------------------------------------- */
 

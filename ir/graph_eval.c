@@ -1,7 +1,6 @@
 /* Evaluates a graph value by value: the definition of what a network means.
  * Layout, group and place are not looked at; shapes are logical. */
 #include "ir/eval.h"
-#include <string.h>
 
 bool eval_exists(Op op)
 {
