@@ -47,7 +47,7 @@ static int sizes_read(const Item *item, int *sizes)
 
 static void read_resize(PortReader *r, const Item *item)
 {
-    int size[2], n = sizes_read(item, size);
+    int size[2] = {0, 0}, n = sizes_read(item, size);
     const Datum *filter = n < item->data.n ? &item->data.at[n] : NULL;
     int mode = filter && filter->kind == DATUM_word ? mode_find(filter->text) : -1;
     bool filter_ok = !filter || mode == MODE_bilinear || mode == MODE_nearest;
