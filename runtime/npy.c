@@ -247,7 +247,7 @@ static int header_check(const Header *header, const Descr *descr,
 int vtc_npy_parse(VtcArray *array, VtcBytes *file, const char *name,
                   VtcError *error)
 {
-    Cursor dict;
+    Cursor dict = {0};
     Header header;
     int status = locate(file, &dict, name, error);
     if (status != VTC_OK)
