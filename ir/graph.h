@@ -165,13 +165,15 @@ void tensor_set(Tensor *tensor, int64_t index, double value);
 /* How a value lies in memory. Set by the passes `layout` and `pack_weights`. */
 typedef enum LayoutKind {
     LAYOUT_rows,  /* dense, dimensions from outermost to innermost in `order` */
-    LAYOUT_panels /* weights [O, I.., ] as [group][O/panel][K][panel], see pack.h */
+    LAYOUT_panels, /* weights [O, I.., ] as [group][O/panel][K][panel], see pack.h */
+    LAYOUT_winograd /* weights transformed, [O/panel][point][I][panel], see pack.h */
 } LayoutKind;
 
 typedef struct Layout {
     LayoutKind kind;
     signed char order[MAX_RANK]; /* rows: order[0] is the outermost dimension */
     int panel, groups;           /* panels: outputs in one, channel groups */
+    int tile, stride;            /* winograd: outputs of a tile's side, conv's stride */
     bool pad_pixel; /* one more innermost row of zeros follows the last element:
                        what convolution reads where its window leaves the map */
 } Layout;
@@ -202,6 +204,19 @@ typedef struct CallSite {
     const struct CallSite *outer; /* NULL at model level */
 } CallSite;
 
+typedef enum Algorithm {
+#define ALGORITHM(name, ...) ALGORITHM_##name,
+#include "ir/algorithms.def"
+    ALGORITHM_COUNT
+} Algorithm;
+extern const char *const algorithm_name[ALGORITHM_COUNT];
+
+/* The half of a schedule that decides the bits. Set by the pass `schedule`. */
+typedef struct Schedule {
+    Algorithm algorithm;
+    int tile; /* winograd: outputs of a tile's side */
+} Schedule;
+
 typedef struct Value Value;
 struct Value {
     Op op;
@@ -217,6 +232,7 @@ struct Value {
     const CallSite *site;
     Tensor *data; /* weight, constant: elements once bound; else NULL */
 
+    Schedule schedule;
     int group;     /* index into graph->groups, -1: no step of its own */
     Layout layout;
     Place place;
@@ -227,11 +243,18 @@ struct Value {
     Value *prev, *next;
 };
 
+/* Workspace that only a group's own steps use. Bytes, multiples of 64: `shared`
+ * at `offset`, behind it `per_thread` for each of Options.max_threads. */
+typedef struct Temporary {
+    int64_t shared, per_thread, offset;
+} Temporary;
+
 /* A set of operators under one loop over output tiles. `members` are in
  * topological order; only the last one's result leaves the group. */
 typedef struct Group {
     Value *anchor; /* the contraction, pooling, softmax, or the first member */
     VEC(Value *) members;
+    Temporary temp;
 } Group;
 
 typedef struct Output {
@@ -272,7 +295,7 @@ typedef struct Graph {
     Options options;
 
     /* set by plan_memory, bytes */
-    int64_t workspace_bytes, live_bytes, scratch_offset, scratch_bytes_per_thread;
+    int64_t workspace_bytes, live_bytes;
 } Graph;
 
 #define FOR_VALUES(v, graph) for (Value *v = (graph)->first; v; v = v->next)

@@ -55,15 +55,35 @@ static bool parse_field(Parser *p, const char *name)
 static bool parse_memory(Parser *p)
 {
     Graph *graph = p->graph;
-    Ints scratch;
-    if (!parse_field(p, "workspace") ||
-        !parse_int_in(p, 0, INT64_MAX, &graph->workspace_bytes) ||
-        !parse_field(p, "live") ||
-        !parse_int_in(p, 0, INT64_MAX, &graph->live_bytes) ||
-        !parse_field(p, "scratch") || !parse_ints(p, 2, &scratch))
+    return parse_field(p, "workspace") &&
+           parse_int_in(p, 0, INT64_MAX, &graph->workspace_bytes) &&
+           parse_field(p, "live") &&
+           parse_int_in(p, 0, INT64_MAX, &graph->live_bytes);
+}
+
+static int count_groups(const Graph *graph)
+{
+    int n = 0;
+    FOR_VALUES(v, graph)
+    n = v->group >= n ? v->group + 1 : n;
+    return n;
+}
+
+/* The lines of temporaries follow the values that tell the groups. */
+static bool parse_temporary(Parser *p)
+{
+    Graph *graph = p->graph;
+    int64_t group;
+    Ints bytes;
+    if (!parse_int_in(p, 0, count_groups(graph) - 1, &group) ||
+        !parse_ints(p, 3, &bytes))
         return false;
-    graph->scratch_offset = scratch.at[0];
-    graph->scratch_bytes_per_thread = scratch.at[1];
+    if (bytes.n != 3)
+        return parse_fail(p, p->at, "a temporary is [shared,per thread,offset]");
+    while (graph->groups.n <= group)
+        VEC_PUSH(p->arena, graph->groups, (Group){0});
+    graph->groups.at[group].temp =
+        (Temporary){bytes.at[0], bytes.at[1], bytes.at[2]};
     return true;
 }
 
@@ -77,6 +97,8 @@ static bool parse_statement(Parser *p)
         ok = parse_output(p);
     else if (parse_keyword(p, "memory"))
         ok = parse_memory(p);
+    else if (parse_keyword(p, "temporary"))
+        ok = parse_temporary(p);
     else
         ok = parse_fail(p, begin, "expected a value, an output or '}'");
     if (ok && !parse_line_end(p))
@@ -104,19 +126,11 @@ static Value *anchor_of(const Group *group)
     return group->members.at[0];
 }
 
-static int count_groups(const Graph *graph)
-{
-    int n = 0;
-    FOR_VALUES(v, graph)
-    n = v->group >= n ? v->group + 1 : n;
-    return n;
-}
-
 static bool collect_groups(Parser *p)
 {
     Graph *graph = p->graph;
     int n = count_groups(graph);
-    for (int i = 0; i < n; i++)
+    while (graph->groups.n < n)
         VEC_PUSH(p->arena, graph->groups, (Group){0});
     FOR_VALUES(v, graph)
     if (v->group >= 0)

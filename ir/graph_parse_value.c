@@ -1,5 +1,6 @@
 /* One value of the graph's text form: operator, arguments, attributes, type,
  * and what the printer appends when it is set. */
+#include "ir/bilinear.h"
 #include "ir/graph_text.h"
 #include <string.h>
 
@@ -306,6 +307,44 @@ static bool parse_panels(Parser *p, Value *v)
     return true;
 }
 
+/* layout winograd(panel,tile,stride) */
+static bool parse_winograd(Parser *p, Value *v)
+{
+    enum { WIDEST = 4096, MOST_STRIDE = 2 };
+    const Shape *s = &v->type.shape;
+    int64_t width, tile, stride;
+    size_t begin = p->at;
+    if (!parse_expect(p, "(") || !parse_int_in(p, 1, WIDEST, &width) ||
+        !parse_expect(p, ",") || !parse_int_in(p, 1, BILINEAR_MOST, &tile) ||
+        !parse_expect(p, ",") || !parse_int_in(p, 1, MOST_STRIDE, &stride) ||
+        !parse_expect(p, ")"))
+        return false;
+    if (s->rank != 4 || s->dim[2] != 3 || s->dim[3] != 3)
+        return parse_fail(p, begin, "a winograd layout is of 3x3 weights");
+    v->layout.kind = LAYOUT_winograd;
+    v->layout.panel = (int)width;
+    v->layout.tile = (int)tile;
+    v->layout.stride = (int)stride;
+    v->layout.groups = 1;
+    set_dense_strides(v);
+    return true;
+}
+
+/* by winograd(4) */
+static bool parse_schedule(Parser *p, Value *v)
+{
+    int64_t tile;
+    for (int i = 0; i < ALGORITHM_COUNT; i++)
+        if (parse_keyword(p, algorithm_name[i])) {
+            v->schedule.algorithm = (Algorithm)i;
+            if (!parse_expect(p, "(") || !parse_int_in(p, 1, BILINEAR_MOST, &tile))
+                return false;
+            v->schedule.tile = (int)tile;
+            return parse_expect(p, ")");
+        }
+    return parse_fail(p, p->at, "expected an algorithm");
+}
+
 static bool parse_order(Parser *p, Value *v)
 {
     int rank = v->type.shape.rank;
@@ -330,6 +369,8 @@ static bool parse_order(Parser *p, Value *v)
 
 static bool parse_layout(Parser *p, Value *v)
 {
+    if (parse_keyword(p, "winograd"))
+        return parse_winograd(p, v);
     return parse_keyword(p, "panels") ? parse_panels(p, v) : parse_order(p, v);
 }
 
@@ -400,6 +441,7 @@ static bool parse_tail(Parser *p, Value *v)
         {"data",    parse_data   },
         {"hash",    parse_hash   },
         {"label",   parse_label  },
+        {"by",      parse_schedule},
         {"layout",  parse_layout },
         {"strides", parse_strides},
         {"group",   parse_group  },

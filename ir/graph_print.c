@@ -138,9 +138,12 @@ static void print_layout(const Value *v, Text *out)
 {
     if (v->layout.kind == LAYOUT_rows)
         print_strides(v, out);
-    else
+    else if (v->layout.kind == LAYOUT_panels)
         text_printf(out, " layout panels(%d,%d)", v->layout.panel,
                     v->layout.groups);
+    else
+        text_printf(out, " layout winograd(%d,%d,%d)", v->layout.panel,
+                    v->layout.tile, v->layout.stride);
     if (v->group >= 0)
         text_printf(out, " group %d", v->group);
     print_place(&v->place, out);
@@ -204,6 +207,9 @@ void value_print(const Value *v, PrintStyle style, Text *out)
         text_add(out, " label ");
         text_quoted(out, v->label);
     }
+    if (v->schedule.algorithm != ALGORITHM_direct)
+        text_printf(out, " by %s(%d)", algorithm_name[v->schedule.algorithm],
+                    v->schedule.tile);
     if (style.layouts)
         print_layout(v, out);
     if (style.locations && v->span.source && v->span.source->text) {
@@ -215,10 +221,15 @@ void value_print(const Value *v, PrintStyle style, Text *out)
 
 static void print_memory(const Graph *graph, Text *out)
 {
-    text_printf(out, "  memory workspace=%lld live=%lld scratch=[%lld,%lld]\n",
-                (long long)graph->workspace_bytes, (long long)graph->live_bytes,
-                (long long)graph->scratch_offset,
-                (long long)graph->scratch_bytes_per_thread);
+    text_printf(out, "  memory workspace=%lld live=%lld\n",
+                (long long)graph->workspace_bytes, (long long)graph->live_bytes);
+    for (int i = 0; i < graph->groups.n; i++) {
+        const Temporary *t = &graph->groups.at[i].temp;
+        if (t->shared || t->per_thread)
+            text_printf(out, "  temporary %d [%lld,%lld,%lld]\n", i,
+                        (long long)t->shared, (long long)t->per_thread,
+                        (long long)t->offset);
+    }
 }
 
 void graph_print(const Graph *graph, PrintStyle style, Text *out)

@@ -66,7 +66,7 @@ static void verify_layout(const Value *v, Text *errors)
 {
     unsigned seen = 0;
     int rank = v->type.shape.rank;
-    if (v->layout.kind == LAYOUT_panels) {
+    if (v->layout.kind != LAYOUT_rows) {
         if (rank < 2 || v->layout.panel < 1 || v->layout.groups < 1 ||
             v->type.shape.dim[0] % v->layout.groups)
             complain(errors, v, "panels divide the outputs of each group");

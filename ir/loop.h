@@ -162,13 +162,14 @@ typedef enum BufferKind {
     BUF_workspace,
     BUF_input,     /* port */
     BUF_output,    /* port */
-    BUF_scratch    /* per-thread slice of the workspace */
+    BUF_scratch    /* slice of the workspace that moves with the thread */
 } BufferKind;
 
 typedef struct Arg {
     BufferKind buffer;
     int port;
-    int64_t offset; /* bytes */
+    int64_t offset; /* bytes; scratch: from the workspace's start, for thread 0 */
+    int64_t stride; /* scratch: bytes from one thread's to the next */
 } Arg;
 
 typedef struct Step {
@@ -176,6 +177,7 @@ typedef struct Step {
     VEC(Arg) args;
     const Value *value; /* whose result it leaves; its label, op, span */
     const char *name;   /* label path and operator */
+    bool unfinished;    /* a later step leaves the value */
 } Step;
 
 /* A piece of the weights blob: a weight in its packed layout, or a table. */
@@ -198,7 +200,6 @@ typedef struct Program {
     VEC(Step) steps;
     VEC(Section) sections;
     int64_t weights_bytes, workspace_bytes;
-    int64_t scratch_offset, scratch_bytes; /* of one thread, in the workspace */
     int max_threads;
 } Program;
 

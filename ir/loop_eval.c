@@ -69,10 +69,10 @@ static unsigned char *param_base(const Resolver *r, int param)
     const Arg *arg = &r->step->args.at[param];
     switch (arg->buffer) {
     case BUF_weights: return memory_of(m->weights) + arg->offset;
-    case BUF_workspace: return m->workspace + arg->offset;
+    case BUF_workspace:
+    case BUF_scratch: return m->workspace + arg->offset;
     case BUF_input: return memory_of(m->inputs[arg->port]) + arg->offset;
     case BUF_output: return memory_of(m->outputs[arg->port]) + arg->offset;
-    case BUF_scratch: return m->workspace + r->program->scratch_offset + arg->offset;
     }
     bug("an argument in no buffer");
 }

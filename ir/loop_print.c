@@ -193,6 +193,8 @@ static void print_arg(const Arg *arg, Text *out)
     if (arg->buffer == BUF_input || arg->buffer == BUF_output)
         text_printf(out, " %d", arg->port);
     text_printf(out, " + %lld", (long long)arg->offset);
+    if (arg->buffer == BUF_scratch)
+        text_printf(out, " + %lld * thread", (long long)arg->stride);
 }
 
 void program_print(const Program *p, Text *out)

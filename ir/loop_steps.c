@@ -31,8 +31,8 @@ static int64_t buffer_bytes(const Program *p, const Arg *arg)
 {
     switch (arg->buffer) {
     case BUF_weights: return p->weights_bytes;
-    case BUF_workspace: return p->workspace_bytes;
-    case BUF_scratch: return p->scratch_bytes;
+    case BUF_workspace:
+    case BUF_scratch: return p->workspace_bytes - (p->max_threads - 1) * arg->stride;
     case BUF_input:
     case BUF_output: {
         const Type *type = port_type(p, arg);
@@ -60,6 +60,8 @@ static void check_arg(const Program *p, const Step *step, int i, Text *errors)
                     (long long)size);
     if (arg->offset % element || arg->offset % (param->align ? param->align : element))
         complain(step, param, "a parameter is aligned as it promises", errors);
+    if (arg->buffer == BUF_scratch && arg->stride < param_bytes(param))
+        complain(step, param, "threads' scratch lies apart", errors);
     bool constant = arg->buffer == BUF_weights || arg->buffer == BUF_input;
     if (constant && param->access != ACCESS_read)
         complain(step, param, "weights and inputs are only read", errors);
@@ -71,8 +73,9 @@ static Region region_of(const Program *p, const Step *step, int i)
 {
     const Arg *arg = &step->args.at[i];
     if (arg->buffer == BUF_scratch)
-        return (Region){BUF_workspace, 0, p->scratch_offset,
-                        p->scratch_offset + p->scratch_bytes * p->max_threads};
+        return (Region){BUF_workspace, 0, arg->offset,
+                        arg->offset + param_bytes(&step->kernel->params.at[i]) +
+                            arg->stride * (p->max_threads - 1)};
     return (Region){arg->buffer, arg->port, arg->offset,
                     arg->offset + param_bytes(&step->kernel->params.at[i])};
 }

@@ -1,5 +1,6 @@
 /* Packing weights; the layout says how. */
 #include "ir/pack.h"
+#include "ir/bilinear.h"
 #include <string.h>
 
 Panels panels_of(const Value *weight, int64_t groups, int width)
@@ -18,12 +19,58 @@ int64_t panels_count(const Panels *p)
     return p->groups * p->panels * p->taps * p->inputs * p->width;
 }
 
+static Bilinear weight_algorithm(const Value *w)
+{
+    return bilinear_of(w->layout.tile, (int)w->type.shape.dim[2], w->layout.stride);
+}
+
 int64_t packed_count(const Value *w)
 {
     if (w->layout.kind == LAYOUT_rows)
         return shape_count(&w->type.shape);
     Panels p = panels_of(w, w->layout.groups, w->layout.panel);
+    if (w->layout.kind == LAYOUT_winograd) {
+        Bilinear b = weight_algorithm(w);
+        p.taps = (int64_t)b.points * b.points;
+    }
     return panels_count(&p);
+}
+
+/* points x points of G w G^T, w being taps x taps. */
+static void transform_window(const Bilinear *b, const double *w, double *u)
+{
+    double rows[MAX_POINTS][MAX_POINTS];
+    for (int y = 0; y < b->points; y++)
+        for (int kw = 0; kw < b->taps; kw++) {
+            rows[y][kw] = 0;
+            for (int kh = 0; kh < b->taps; kh++)
+                rows[y][kw] += b->g[y][kh] * w[kh * b->taps + kw];
+        }
+    for (int y = 0; y < b->points; y++)
+        for (int x = 0; x < b->points; x++) {
+            double sum = 0;
+            for (int kw = 0; kw < b->taps; kw++)
+                sum += rows[y][kw] * b->g[x][kw];
+            u[y * b->points + x] = sum;
+        }
+}
+
+static void pack_winograd(const Value *w, float *out)
+{
+    Bilinear b = weight_algorithm(w);
+    Panels p = panels_of(w, 1, w->layout.panel);
+    int64_t points = (int64_t)b.points * b.points;
+    memset(out, 0, (size_t)packed_count(w) * sizeof *out);
+    for (int64_t o = 0; o < p.outputs; o++)
+        for (int64_t i = 0; i < p.inputs; i++) {
+            double window[MAX_POINTS * MAX_POINTS], u[MAX_POINTS * MAX_POINTS];
+            for (int64_t k = 0; k < p.taps; k++)
+                window[k] = tensor_get(w->data, (o * p.inputs + i) * p.taps + k);
+            transform_window(&b, window, u);
+            int64_t to = o / p.width * points * p.inputs * p.width + o % p.width;
+            for (int64_t k = 0; k < points; k++)
+                out[to + (k * p.inputs + i) * p.width] = (float)u[k];
+        }
 }
 
 static void pack_panels(const Value *w, float *out)
@@ -72,6 +119,8 @@ void pack_value(const Value *w, void *out)
     Tensor filled = {.type = w->type, .data = out};
     if (w->data && w->layout.kind == LAYOUT_panels) {
         pack_panels(w, out);
+    } else if (w->data && w->layout.kind == LAYOUT_winograd) {
+        pack_winograd(w, out);
     } else if (w->data) {
         pack_rows(w, out);
     } else {

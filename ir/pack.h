@@ -20,7 +20,14 @@ typedef struct Panels {
 Panels panels_of(const Value *weight, int64_t groups, int width);
 int64_t panels_count(const Panels *panels); /* elements */
 
-/* Elements in memory, in the weight's layout, as f32 (i32, u8 and bool stay). */
+/* LAYOUT_winograd of a weight [O, I, 3, 3]: G w G^T (ir/bilinear.h) as
+ *
+ *     [panel][point][input][panel width]
+ *
+ * worked out in double and rounded once. */
+
+/* Of panels in either layout, with `taps` the points of a transformed weight.
+ * Elements in memory, in the weight's layout, as f32 (i32, u8 and bool stay). */
 int64_t packed_count(const Value *weight);
 void pack_value(const Value *weight, void *out);
 

@@ -53,6 +53,11 @@ const char *const mode_name[MODE_COUNT] = {
 #include "ir/modes.def"
 };
 
+const char *const algorithm_name[ALGORITHM_COUNT] = {
+#define ALGORITHM(id, text) [ALGORITHM_##id] = #id,
+#include "ir/algorithms.def"
+};
+
 const ExprInfo expr_info[EXPR_COUNT] = {
 #define EXPR(id, count, emit, text)                                            \
     [EX_##id] = {.name = #id, .doc = text, .args = count},

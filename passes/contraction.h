@@ -6,6 +6,7 @@
 
 typedef struct Contraction {
     int a, b, bias, table;  /* operands; -1 none */
+    int sink;               /* where the sums go; -1: through the chain */
     bool swapped;           /* a product computed as its transpose */
     bool packed, use_table;
     int64_t groups;
@@ -21,5 +22,7 @@ typedef struct Contraction {
 
 void contraction_describe(Lower *l, Contraction *c);
 void contraction_build(Lower *l, Contraction *c);
+/* All rows and columns from `at` on, within one task. */
+void contraction_tiles(Lower *l, Contraction *c, At at);
 
 #endif

@@ -72,7 +72,8 @@ int lower_operand(Lower *l, const Value *value, bool used_anywhere)
             return i;
     if (l->operands == MAX_OPERANDS)
         bug("a group with more than %d operands", MAX_OPERANDS);
-    l->operand[l->operands] = (Operand){value, -1, used_anywhere};
+    l->operand[l->operands] = (Operand){.value = value, .section = -1,
+                                        .used_anywhere = used_anywhere};
     DType dtype = value->type.dtype;
     kernel_param(l->arena, l->kernel,
                  (Param){.name = arena_printf(l->arena, "x%d", l->operands),
@@ -86,14 +87,51 @@ static bool in_group(const Lower *l, const Value *value)
     return value->group >= 0 && &l->graph->groups.at[value->group] == l->group;
 }
 
+static int temporary_operand(Lower *l, Param param, Arg arg)
+{
+    if (l->operands == MAX_OPERANDS)
+        bug("a group with more than %d operands", MAX_OPERANDS);
+    param.dtype = DT_f32;
+    param.noalias = true;
+    param.align = 64;
+    l->operand[l->operands] = (Operand){.section = -1, .is_temporary = true, .arg = arg};
+    kernel_param(l->arena, l->kernel, param);
+    return l->operands++;
+}
+
+int lower_scratch(Lower *l, const char *name, int64_t offset, int64_t count)
+{
+    const Temporary *t = &l->group->temp;
+    if (offset + count * 4 > t->per_thread)
+        bug("scratch %s is not planned", name);
+    return temporary_operand(
+        l, (Param){.name = name, .extent = count, .access = ACCESS_both, .per_thread = true},
+        (Arg){BUF_scratch, 0, t->offset + t->shared + offset, t->per_thread});
+}
+
+int lower_shared(Lower *l, const char *name, int64_t offset, int64_t count, Access access)
+{
+    const Temporary *t = &l->group->temp;
+    if (offset + count * 4 > t->shared)
+        bug("temporary %s is not planned", name);
+    return temporary_operand(l, (Param){.name = name, .extent = count, .access = access},
+                             (Arg){BUF_workspace, 0, t->offset + offset, 0});
+}
+
+void lower_begin(Lower *l, const char *what)
+{
+    l->result = l->group->members.at[l->group->members.n - 1];
+    l->kernel = kernel_new(l->arena, what, 1);
+    l->b = build_begin(l->arena, l->kernel);
+    l->operands = 0;
+}
+
 void lower_open(Lower *l, const char *what)
 {
     const Group *group = l->group;
-    l->result = group->members.at[group->members.n - 1];
-    l->kernel = kernel_new(l->arena, what, 1);
-    l->b = build_begin(l->arena, l->kernel);
+    lower_begin(l, what);
     l->operands = 1;
-    l->operand[0] = (Operand){l->result, -1, false};
+    l->operand[0] = (Operand){.value = l->result, .section = -1};
     kernel_param(l->arena, l->kernel,
                  (Param){.name = "y", .dtype = l->result->type.dtype,
                          .access = ACCESS_write});
@@ -175,11 +213,10 @@ static Arg value_arg(Lower *l, const Value *value)
 {
     const Place *place = &value->place;
     switch (place->home) {
-    case HOME_workspace: return (Arg){BUF_workspace, 0, place->offset};
-    case HOME_input: return (Arg){BUF_input, place->port, place->offset};
-    case HOME_output: return (Arg){BUF_output, place->port, place->offset};
-    case HOME_weights:
-        return (Arg){BUF_weights, 0, place->offset};
+    case HOME_workspace: return (Arg){BUF_workspace, 0, place->offset, 0};
+    case HOME_input: return (Arg){BUF_input, place->port, place->offset, 0};
+    case HOME_output: return (Arg){BUF_output, place->port, place->offset, 0};
+    case HOME_weights: return (Arg){BUF_weights, 0, place->offset, 0};
     case HOME_none: break;
     }
     Text text = text_new(l->arena);
@@ -257,34 +294,43 @@ static Kernel *kernel_share(Lower *l, Kernel *kernel)
     return kernel;
 }
 
-void lower_close(Lower *l)
+static Arg operand_arg(Lower *l, int i)
 {
-    Step step = {.value = l->result, .name = step_name(l)};
-    Arg args[MAX_OPERANDS];
-    for (int i = 0; i < l->operands; i++) {
-        const Operand *o = &l->operand[i];
-        Param *p = &l->kernel->params.at[i];
-        if (o->value) {
-            args[i] = value_arg(l, o->value);
-            p->extent = value_extent(o->value);
-            p->align = args[i].offset % 64 == 0 && args[i].buffer != BUF_input &&
-                               args[i].buffer != BUF_output
-                           ? 64
-                           : dtype_info[p->dtype].bytes;
-        } else {
-            args[i] = (Arg){BUF_weights, 0, l->program->sections.at[o->section].offset};
-        }
-        VEC_PUSH(l->arena, step.args, args[i]);
-    }
+    const Operand *o = &l->operand[i];
+    Param *p = &l->kernel->params.at[i];
+    if (o->is_temporary)
+        return o->arg;
+    if (!o->value)
+        return (Arg){BUF_weights, 0, l->program->sections.at[o->section].offset, 0};
+    Arg arg = value_arg(l, o->value);
+    bool ours = arg.buffer != BUF_input && arg.buffer != BUF_output;
+    p->extent = value_extent(o->value);
+    p->align = ours && arg.offset % 64 == 0 ? 64 : dtype_info[p->dtype].bytes;
+    return arg;
+}
+
+/* Parameter 0 is what the step writes; only the result can lie where an operand
+ * does. */
+static void settle_aliasing(Lower *l, const Step *step)
+{
     bool alone = true;
     for (int i = 1; i < l->operands; i++) {
-        bool shares = overlap(l, i, &args[0], &args[i]);
+        bool shares = overlap(l, i, &step->args.at[0], &step->args.at[i]);
         l->kernel->params.at[i].noalias = !shares;
         if (shares && l->operand[i].used_anywhere)
-            bug("%s: the result overwrites an operand", step.name);
+            bug("%s: the result overwrites an operand", step->name);
         alone = alone && !shares;
     }
     l->kernel->params.at[0].noalias = alone;
+}
+
+void lower_close(Lower *l)
+{
+    Step step = {.value = l->result, .name = step_name(l),
+                 .unfinished = l->operand[0].value != l->result};
+    for (int i = 0; i < l->operands; i++)
+        VEC_PUSH(l->arena, step.args, operand_arg(l, i));
+    settle_aliasing(l, &step);
     l->kernel->about = kernel_about(l);
     step.kernel = kernel_share(l, l->kernel);
     VEC_PUSH(l->arena, l->program->steps, step);
@@ -315,6 +361,8 @@ static void lower_group(Lower *l, const Group *group)
         lower_map(l);
     else if (conv_is_depthwise(anchor))
         lower_window(l);
+    else if (anchor->schedule.algorithm == ALGORITHM_winograd)
+        lower_winograd(l);
     else if (lower_fn[anchor->op])
         lower_fn[anchor->op](l);
     else
@@ -348,8 +396,6 @@ Program *lower(Graph *graph, const Target *target)
     Program *program = NEW(arena, Program, 1);
     *program = (Program){.arena = arena, .name = graph->name, .target = target,
                          .graph = graph, .workspace_bytes = graph->workspace_bytes,
-                         .scratch_offset = graph->scratch_offset,
-                         .scratch_bytes = graph->scratch_bytes_per_thread,
                          .max_threads = graph->options.max_threads};
     Lower l = {.arena = arena, .graph = graph, .target = target, .program = program};
     add_weight_sections(&l);

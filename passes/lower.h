@@ -11,12 +11,15 @@
 #include "passes/layout.h"
 #include "passes/nest.h"
 #include "passes/pass.h"
+#include "passes/temporary.h"
 
 typedef struct Operand {
     const Value *value;   /* NULL: a table or a constant section */
     int section;          /* when value is NULL */
     bool used_anywhere;   /* read at other elements than the one stored: it
                              cannot share storage with the result */
+    bool is_temporary;    /* of the group: at `arg` */
+    Arg arg;
 } Operand;
 
 typedef struct Lower {
@@ -37,6 +40,13 @@ typedef struct Lower {
 /* Opens the kernel of the current group: operand 0 and one for every value that
  * the chain reads. `tasks` is set later by lower_tasks. */
 void lower_open(Lower *l, const char *what);
+/* A step before the last of a group: a kernel without operands yet. */
+void lower_begin(Lower *l, const char *what);
+/* f32 elements of the group's temporary, from a byte on: the running thread's own,
+ * or what all its steps share. */
+int lower_scratch(Lower *l, const char *name, int64_t offset, int64_t count);
+int lower_shared(Lower *l, const char *name, int64_t offset, int64_t count,
+                 Access access);
 /* The operand that reads a placed value; added when it is not there yet. */
 int lower_operand(Lower *l, const Value *value, bool used_anywhere);
 /* A constant table (i32, or f32) in the weights blob; equal ones are shared. */
@@ -79,5 +89,6 @@ void lower_reduce(Lower *l);
 void lower_argmax(Lower *l);
 void lower_window(Lower *l);      /* pooling and depthwise convolution */
 void lower_contraction(Lower *l); /* conv2d, conv1d, linear, matmul */
+void lower_winograd(Lower *l);
 
 #endif

@@ -14,13 +14,6 @@ typedef struct Tile {
     const Reg *acc[MAX_ROWS][MAX_VECTORS];
 } Tile;
 
-static const Expr *multiply_add(Lower *l, const Expr *x, const Expr *y, const Expr *z)
-{
-    if (l->target->has_fma)
-        return expr_tri(l->arena, EX_fma, x, y, z);
-    return expr_bin(l->arena, EX_add, expr_bin(l->arena, EX_mul, x, y), z);
-}
-
 static At tile_element(Lower *l, const Tile *t, int row, int vector)
 {
     At at = t->at;
@@ -69,7 +62,7 @@ static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index k)
             }
             const Expr *old = expr_reg(l->arena, t->acc[r][v], index_const(0));
             build_set(&l->b, t->acc[r][v], index_const(0),
-                      multiply_add(l, x, b[v], old));
+                      expr_multiply_add(l->arena, l->target, x, b[v], old));
         }
     }
 }
@@ -134,7 +127,11 @@ static void tile_build(Lower *l, const Contraction *c, At at, int rows, int64_t 
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < t.vectors; v++) {
             At here = tile_element(l, &t, r, v);
-            chain_store(l, &here, expr_reg(l->arena, t.acc[r][v], index_const(0)));
+            const Expr *sum = expr_reg(l->arena, t.acc[r][v], index_const(0));
+            if (c->sink >= 0)
+                build_store(&l->b, c->sink, here.index[c->sink], sum);
+            else
+                chain_store(l, &here, sum);
         }
 }
 
@@ -329,6 +326,13 @@ static bool take_outer_tasks(Lower *l, Contraction *c, At *at)
     return true;
 }
 
+void contraction_tiles(Lower *l, Contraction *c, At at)
+{
+    Plan p = {.c = c};
+    plan_tiles(l, &p);
+    build_tiles(l, &p, at, p.tiles, true);
+}
+
 void contraction_build(Lower *l, Contraction *c)
 {
     Plan p = {.c = c};
@@ -347,7 +351,7 @@ void contraction_build(Lower *l, Contraction *c)
 
 void lower_contraction(Lower *l)
 {
-    Contraction c = {.bias = -1, .table = -1};
+    Contraction c = {.bias = -1, .table = -1, .sink = -1};
     lower_open(l, op_info[l->group->anchor->op].name);
     contraction_describe(l, &c);
     store_pad_pixel(l);

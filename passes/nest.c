@@ -82,3 +82,11 @@ int64_t divisor_below(int64_t extent, int64_t limit)
             return d;
     return 1;
 }
+
+const Expr *expr_multiply_add(Arena *arena, const Target *target, const Expr *x,
+                              const Expr *y, const Expr *z)
+{
+    if (target->has_fma)
+        return expr_tri(arena, EX_fma, x, y, z);
+    return expr_bin(arena, EX_add, expr_bin(arena, EX_mul, x, y), z);
+}

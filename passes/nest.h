@@ -46,6 +46,10 @@ typedef struct Piece {
 enum { MAX_PIECES = 8 };
 int pieces_cut(int64_t extent, int lanes, Piece *pieces);
 
+/* x * y + z, in one rounding where the target has that. */
+const Expr *expr_multiply_add(Arena *arena, const Target *target, const Expr *x,
+                              const Expr *y, const Expr *z);
+
 /* The largest divisor of extent that is at most limit. */
 int64_t divisor_below(int64_t extent, int64_t limit);
 

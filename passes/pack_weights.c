@@ -25,13 +25,18 @@ static Layout layout_for(const Value *conv, const Target *target)
     int width = target->lanes * target->tile_vectors;
     layout.kind = LAYOUT_panels;
     layout.groups = (int)groups;
+    if (conv->schedule.algorithm == ALGORITHM_winograd) {
+        layout.kind = LAYOUT_winograd;
+        layout.tile = conv->schedule.tile;
+        layout.stride = (int)conv->attr.stride.at[0];
+    }
     layout.panel = outputs < width ? (int)outputs : width;
     return layout;
 }
 
 static bool layout_equal(const Layout *a, const Layout *b)
 {
-    return a->kind == b->kind && a->panel == b->panel && a->groups == b->groups &&
+    return a->kind == b->kind && a->panel == b->panel && a->groups == b->groups && a->tile == b->tile && a->stride == b->stride &&
            memcmp(a->order, b->order, sizeof a->order) == 0;
 }
 

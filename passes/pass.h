@@ -18,6 +18,7 @@ typedef void ProgramPass(Program *program);
     FACT(norms_folded, "no batch_norm is left")                                \
     FACT(constants_folded, "what depends on no input is a weight or constant") \
     FACT(grouped, "every computing value is in one group")                     \
+    FACT(scheduled, "every convolution has its algorithm")                      \
     FACT(laid_out, "every value has its final layout")                         \
     FACT(packed, "every contraction's weight has panels")                      \
     FACT(placed, "every value that is stored has a place")                     \

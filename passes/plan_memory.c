@@ -11,12 +11,14 @@
  * needs: grouped laid_out packed   makes: placed   breaks: nothing */
 #include "ir/pack.h"
 #include "passes/graph_passes.h"
+#include "passes/temporary.h"
 #include <stdlib.h>
 
 enum { ALIGN = 64 };
 
 typedef struct BlockOf {
-    Value *value;      /* the first of those that share it */
+    int order;         /* value id of the first of those that share it; a
+                          group's temporary: next_id + group */
     int first, last;   /* steps */
     int64_t bytes, live, offset;
 } BlockOf;
@@ -27,6 +29,7 @@ typedef struct Planner {
     int *step_of;      /* by group */
     int *last_use;     /* by value id */
     int *block_of;     /* by value id, -1 none */
+    int *temporary_of; /* by group: block + 1, 0 none */
     BlockOf *blocks;
     int n;
 } Planner;
@@ -127,8 +130,27 @@ static void make_blocks(Planner *p)
             continue;
         }
         int64_t bytes = storage_count(v) * dtype_info[v->type.dtype].bytes;
-        p->blocks[p->n] = (BlockOf){v, step, last, align_up(bytes), type_bytes(&v->type), 0};
+        p->blocks[p->n] = (BlockOf){v->id, step, last, align_up(bytes), type_bytes(&v->type), 0};
         p->block_of[v->id] = p->n++;
+    }
+}
+
+/* What a group's steps use for themselves lives during its step only. */
+static void make_temporaries(Planner *p, const Target *target)
+{
+    Graph *graph = p->graph;
+    for (int i = 0; i < graph->groups.n; i++) {
+        Group *group = &graph->groups.at[i];
+        if (group->members.n == 0)
+            continue;
+        group->temp = group_temporary(group, target);
+        int64_t bytes = group->temp.shared +
+                        group->temp.per_thread * graph->options.max_threads;
+        if (bytes) {
+            int step = p->step_of[i];
+            p->blocks[p->n++] = (BlockOf){graph->next_id + i, step, step, bytes, bytes, 0};
+            p->temporary_of[i] = p->n;
+        }
     }
 }
 
@@ -139,7 +161,7 @@ static int larger_first(const void *a, const void *b)
     const BlockOf *x = *(const BlockOf *const *)a, *y = *(const BlockOf *const *)b;
     if (x->bytes != y->bytes)
         return x->bytes < y->bytes ? 1 : -1;
-    return x->first != y->first ? x->first - y->first : x->value->id - y->value->id;
+    return x->first != y->first ? x->first - y->first : x->order - y->order;
 }
 
 static bool meet(const BlockOf *a, const BlockOf *b)
@@ -228,6 +250,9 @@ static void place_roots(Planner *p)
 {
     Graph *graph = p->graph;
     int input = 0;
+    for (int i = 0; i < graph->groups.n; i++)
+        if (p->temporary_of[i])
+            graph->groups.at[i].temp.offset = p->blocks[p->temporary_of[i] - 1].offset;
     FOR_VALUES(v, graph) {
         int64_t bytes = storage_count(v) * dtype_info[v->type.dtype].bytes;
         if (v->op == OP_input) {
@@ -265,17 +290,18 @@ static void place_views(Graph *graph)
 
 void pass_plan_memory(Graph *graph, const Target *target)
 {
-    (void)target;
     Arena *a = graph->arena;
     Planner p = {.graph = graph};
     p.step_of = NEW(a, int, graph->groups.n + 1);
     p.last_use = NEW(a, int, graph->next_id + 1);
     p.block_of = NEW(a, int, graph->next_id + 1);
-    p.blocks = NEW(a, BlockOf, graph->next_id + 1);
+    p.temporary_of = NEW(a, int, graph->groups.n + 1);
+    p.blocks = NEW(a, BlockOf, graph->next_id + graph->groups.n + 1);
     for (int i = 0; i < graph->next_id; i++)
         p.block_of[i] = -1;
     number_steps(&p);
     make_blocks(&p);
+    make_temporaries(&p, target);
     graph->workspace_bytes = place_blocks(&p);
     graph->live_bytes = live_bytes(&p);
     place_weights(graph);

@@ -47,7 +47,7 @@ static const OptionRow options[] = {
         "safetensors (beside the model: NAME.safetensors)"),
     ROW("--weights-as", "embed|file|c-array", "build", K_text, weights_as,
         "where packed weights go (embed)"),
-    ROW("--max-threads", "N", COMPILES, K_int, max_threads, "most threads of a run (64)"),
+    ROW("--max-threads", "N", COMPILES, K_int, max_threads, "most threads of a run (8)"),
     ROW("--plain", NULL, COMPILES, K_flag, plain, "no algorithm that changes rounding"),
     ROW("--small", NULL, COMPILES, K_flag, small, "no algorithm that enlarges weights"),
     ROW("-O0", NULL, COMPILES, K_flag, o0, "only the passes that must run"),
@@ -211,7 +211,7 @@ int main(int argc, char **argv)
         return print_help(argc > 1 ? stdout : stderr, argc > 1 ? EXIT_OK : EXIT_CALL);
     Context c = {.arena = arena_new()};
     c.diag = diag_new(c.arena);
-    c.o.max_threads = 64;
+    c.o.max_threads = 8;
     c.o.runs = 50;
     for (int i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)

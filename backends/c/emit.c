@@ -113,7 +113,9 @@ static void argument(const Param *p, const Arg *arg, Text *out)
     case BUF_workspace: text_add(out, "c->workspace"); break;
     case BUF_input: text_printf(out, "(const unsigned char *)c->inputs[%d]", arg->port); break;
     case BUF_output: text_printf(out, "(unsigned char *)c->outputs[%d]", arg->port); break;
-    case BUF_scratch: text_add(out, "c->workspace + c->scratch * thread"); break;
+    case BUF_scratch:
+        text_printf(out, "c->workspace + %lld * (int64_t)thread", (long long)arg->stride);
+        break;
     }
     text_printf(out, " + %lld)", (long long)arg->offset);
 }

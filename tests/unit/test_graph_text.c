@@ -104,7 +104,8 @@ static const char planned[] =
     "[504,1,56,8] at +8\n"
     "  %5 = exp %1 : f32[1,9,7,6] group 1 at output0+0\n"
     "  output \"y\" %5\n"
-    "  memory workspace=8192 live=8000 scratch=[6112,512]\n"
+    "  memory workspace=8192 live=8000\n"
+    "  temporary 0 [6144,512,1024]\n"
     "}\n";
 
 static void check_round_trip(const char *text)
@@ -166,7 +167,8 @@ static void test_parse_restores_meaning(void)
     const Value *relu = group->members.at[1];
     CU_ASSERT(relu->op == OP_relu && relu->place.stride[1] == 1 &&
               relu->place.stride[2] == 56);
-    CU_ASSERT_EQUAL(graph->scratch_bytes_per_thread, 512);
+    CU_ASSERT(group->temp.shared == 6144 && group->temp.per_thread == 512 &&
+              group->temp.offset == 1024);
     arena_free(arena);
 }
 

@@ -1,0 +1,88 @@
+/* The matrices of fast one-dimensional correlations, worked out in double. */
+#include "ir/bilinear.h"
+#include "support/arena.h"
+
+/* Small points of either sign first: their powers stay near 1. */
+static const double point[] = {0, 1, -1, 2, -2, 0.5, -0.5, 4, -4, 0.25};
+
+static double power(double x, int n)
+{
+    double y = 1;
+    for (int i = 0; i < n; i++)
+        y *= x;
+    return y;
+}
+
+/* Coefficients of the product of (x - point[k]) for k < n but `without`. */
+static int product_of(int n, int without, double *c)
+{
+    int degree = 0;
+    c[0] = 1;
+    for (int k = 0; k < n; k++) {
+        if (k == without)
+            continue;
+        c[degree + 1] = 0;
+        for (int q = ++degree; q > 0; q--)
+            c[q] = c[q - 1] - point[k] * c[q];
+        c[0] = -point[k] * c[0];
+    }
+    return degree;
+}
+
+/* Correlation of stride 1, its last point at infinity. */
+static Bilinear toom_cook(int outputs, int taps)
+{
+    int n = outputs + taps - 1;
+    Bilinear b = {.outputs = outputs, .taps = taps, .stride = 1, .inputs = n, .points = n};
+    for (int j = 0; j < n - 1; j++) {
+        double scale = 1;
+        for (int k = 0; k < n - 1; k++)
+            scale *= k == j ? 1 : point[j] - point[k];
+        for (int i = 0; i < outputs; i++)
+            b.at[i][j] = power(point[j], i);
+        for (int k = 0; k < taps; k++)
+            b.g[j][k] = power(point[j], k) / scale;
+        product_of(n - 1, j, b.bt[j]);
+    }
+    b.at[outputs - 1][n - 1] = b.g[n - 1][taps - 1] = 1;
+    product_of(n - 1, -1, b.bt[n - 1]);
+    return b;
+}
+
+/* One weight: each output is one product. */
+static Bilinear pointwise(int outputs)
+{
+    Bilinear b = {.outputs = outputs, .taps = 1, .stride = 1, .inputs = outputs,
+                  .points = outputs};
+    for (int i = 0; i < outputs; i++)
+        b.at[i][i] = b.g[i][0] = b.bt[i][i] = 1;
+    return b;
+}
+
+static void add_phase(Bilinear *b, const Bilinear *part, int phase)
+{
+    for (int j = 0; j < part->points; j++) {
+        int row = b->points + j;
+        for (int i = 0; i < part->outputs; i++)
+            b->at[i][row] = part->at[i][j];
+        for (int k = 0; k < part->taps; k++)
+            b->g[row][k * b->stride + phase] = part->g[j][k];
+        for (int q = 0; q < part->inputs; q++)
+            b->bt[row][q * b->stride + phase] = part->bt[j][q];
+    }
+    b->points += part->points;
+}
+
+Bilinear bilinear_of(int outputs, int taps, int stride)
+{
+    Bilinear b = {.outputs = outputs, .taps = taps, .stride = stride,
+                  .inputs = stride * (outputs - 1) + taps};
+    for (int phase = 0; phase < stride && phase < taps; phase++) {
+        int own = (taps - phase + stride - 1) / stride;
+        Bilinear part = own == 1 ? pointwise(outputs) : toom_cook(outputs, own);
+        if (b.points + part.points > MAX_POINTS || b.inputs > MAX_POINTS)
+            bug("a correlation of %d points", b.points + part.points);
+        add_phase(&b, &part, phase);
+    }
+    return b;
+}
