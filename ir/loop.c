@@ -264,6 +264,13 @@ void build_store(Build *b, int param, Index index, const Expr *expr)
     stmt->expr = expr;
 }
 
+void build_prefetch(Build *b, int param, Index index)
+{
+    Stmt *stmt = append(b, ST_prefetch);
+    stmt->param = param;
+    stmt->index = index;
+}
+
 void build_comment(Build *b, const char *format, ...)
 {
     char buffer[512];

@@ -108,6 +108,7 @@ typedef enum StmtKind {
     ST_set,     /* reg[index] = expr */
     ST_store,   /* parameter[index ..] = expr (lanes elements) */
     ST_if,      /* if lhs < rhs (indices) body else other */
+    ST_prefetch, /* a hint: parameter[index] is read soon; may lie outside */
     ST_comment
 } StmtKind;
 
@@ -124,8 +125,8 @@ struct Stmt {
     bool unroll;    /* for: every iteration spelled out */
     const Reg *reg; /* let, var, set */
     const Expr *expr;
-    int param;      /* store, iload */
-    Index index;    /* store, iload, set; if: lhs */
+    int param;      /* store, iload, prefetch */
+    Index index;    /* store, iload, set, prefetch; if: lhs */
     int64_t limit;  /* if: index < limit */
     Block body, other;
     const char *text; /* comment */
@@ -231,6 +232,7 @@ const Expr *build_let(Build *b, const char *name, const Expr *expr);
 const Reg *build_var(Build *b, const char *name, int count, const Expr *init);
 void build_set(Build *b, const Reg *reg, Index element, const Expr *expr);
 void build_store(Build *b, int param, Index index, const Expr *expr);
+void build_prefetch(Build *b, int param, Index index);
 void build_comment(Build *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

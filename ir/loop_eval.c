@@ -241,6 +241,7 @@ static Code *resolve_block(Resolver *r, const Block *block)
         case ST_set: resolve_assign(r, s); break;
         case ST_store: resolve_store(r, s); break;
         case ST_if: resolve_if(r, s); break;
+        case ST_prefetch:
         case ST_comment: break;
         }
     }

@@ -158,6 +158,11 @@ static void print_stmt(const Kernel *k, const Stmt *s, int depth, Text *out)
         }
         text_printf(out, "%*s}\n", depth * 2, "");
         return;
+    case ST_prefetch:
+        text_printf(out, "prefetch %s[", k->params.at[s->param].name);
+        print_index(&s->index, out);
+        text_add(out, "]");
+        break;
     case ST_comment: text_printf(out, "// %s", s->text); break;
     }
     text_add(out, "\n");

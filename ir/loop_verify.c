@@ -286,6 +286,10 @@ static void check_stmt(Check *c, const Stmt *s)
     case ST_set: check_set(c, s); return;
     case ST_store: check_store(c, s); return;
     case ST_if: check_if(c, s); return;
+    case ST_prefetch:
+        param_of(c, s->param);
+        check_scopes(c, &s->index);
+        return;
     case ST_comment: return;
     }
 }

@@ -5,7 +5,7 @@
 
 const Target targets[] = {
 #define TARGET(id, width, fma, big, pointer, rows, vectors, k_unroll, l1, l2,  \
-               fma_per_byte,                                                   \
+               ahead, fma_per_byte,                                             \
                flags, llvm_triple, llvm_cpu, llvm_features, text)              \
     {.name = id,                                                               \
      .doc = text,                                                              \
@@ -18,6 +18,7 @@ const Target targets[] = {
      .unroll = k_unroll,                                                       \
      .l1_bytes = l1,                                                           \
      .l2_bytes = l2,                                                           \
+     .prefetch = ahead,                                                        \
      .balance = fma_per_byte,                                                  \
      .cc_flags = flags,                                                        \
      .triple = llvm_triple,                                                    \

@@ -16,6 +16,7 @@ typedef struct Target {
     int tile_vectors;   /* vectors of output channels in it */
     int unroll;         /* of the reduction loop */
     int l1_bytes, l2_bytes;
+    int prefetch;       /* f32 that weights are asked for ahead; 0: never */
     int balance;        /* multiply-adds in the time that memory gives a byte */
     const char *cc_flags; /* for gcc and clang */
     const char *triple, *cpu, *features; /* for LLVM */

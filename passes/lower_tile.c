@@ -9,6 +9,7 @@ typedef struct Tile {
     At at;          /* at the tile's first row and column */
     int rows;
     int vectors;
+    int64_t columns;
     Piece vector[MAX_VECTORS]; /* one vector each: count 1 */
     Index k_base;   /* of b, for the current window position */
     const Reg *acc[MAX_ROWS][MAX_VECTORS];
@@ -41,6 +42,7 @@ static void tile_begin(Lower *l, Tile *t)
 /* acc += a[row offset + k] * b[k]: b's vectors once, then a row at a time. */
 static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index k)
 {
+    enum { line = 16 };
     const Contraction *c = t->c;
     const Expr *b[MAX_VECTORS];
     for (int v = 0; v < t->vectors; v++) {
@@ -50,6 +52,10 @@ static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index k)
         b[v] = build_let(&l->b, "b",
                          expr_load(l->arena, l->kernel, c->b, at, t->vector[v].lanes));
     }
+    for (int at = 0; c->packed && l->target->prefetch && at < t->columns; at += line)
+        build_prefetch(&l->b, c->b,
+                       index_plus(index_add(t->k_base, index_mul(k, c->b_step)),
+                                  l->target->prefetch + at));
     for (int r = 0; r < t->rows; r++) {
         Index at = index_add(row_at[r], index_mul(k, c->run_step));
         const Expr *a = build_let(&l->b, "a", expr_load(l->arena, l->kernel, c->a, at, 1));
@@ -112,7 +118,7 @@ static void tile_taps(Lower *l, Tile *t)
 
 static void tile_build(Lower *l, const Contraction *c, At at, int rows, int64_t columns)
 {
-    Tile t = {.c = c, .at = at, .rows = rows};
+    Tile t = {.c = c, .at = at, .rows = rows, .columns = columns};
     Piece pieces[MAX_PIECES];
     int n = pieces_cut(columns, c->lanes, pieces);
     for (int i = 0; i < n; i++)

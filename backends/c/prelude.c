@@ -140,6 +140,8 @@ void c_prelude(const Program *p, Text *out)
                   "#define VTC_ELEMENTWISE_FMA 1\n#endif\n#endif\n"
                   "#define INL static inline __attribute__((always_inline))\n\n");
     scalar_helpers(out);
+    text_add(out, "/* A hint, never an access: the address may lie outside. */\n"
+                  "INL void prefetch(uintptr_t at) { __builtin_prefetch((const void *)at); }\n\n");
     text_add(out, "INL float fma_f1(float a, float b, float c)\n{\n"
                   "    return __builtin_fmaf(a, b, c);\n}\n\n");
     for (int lanes = 4; lanes <= p->target->lanes; lanes *= 2) {
