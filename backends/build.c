@@ -1,8 +1,9 @@
-/* Driving the C compiler. */
+/* Driving the C compiler, LLVM and the linker. */
 #define _DEFAULT_SOURCE /* realpath, mkdtemp */
 #include "backends/build.h"
 #include "backends/blob.h"
 #include "backends/c/emit.h"
+#include "backends/llvm/llvm.h"
 #include <dirent.h>
 #include <errno.h>
 #include <spawn.h>
@@ -219,15 +220,10 @@ static void weights_assembly(const Job *job, const char *blob_path, Text *out)
                 job->abi.name);
 }
 
-static bool write_sources(Job *job, const char *dir, const char *stem)
+/* The weights as a file, and what brings them into an object. */
+static bool write_weights(Job *job, const char *dir, const char *stem)
 {
-    Text code = text_new(job->arena), header = text_new(job->arena);
-    c_emit(job->program, &job->abi, &code);
-    abi_header(job->program, &job->abi, &header);
     const char *base = arena_printf(job->arena, "%s/%s", dir, stem);
-    if (!write_text(job, arena_printf(job->arena, "%s.h", base), &header) ||
-        !write_text(job, arena_printf(job->arena, "%s.c", base), &code))
-        return false;
     if (job->abi.weights == WEIGHTS_c_array) {
         Text array = text_new(job->arena);
         weights_c_array(job, &array);
@@ -244,8 +240,33 @@ static bool write_sources(Job *job, const char *dir, const char *stem)
     return write_text(job, arena_printf(job->arena, "%s_weights.S", base), &assembly);
 }
 
-static bool compile(Job *job)
+static bool write_sources(Job *job, const char *dir, const char *stem)
 {
+    Text code = text_new(job->arena), header = text_new(job->arena);
+    c_emit(job->program, &job->abi, &code);
+    abi_header(job->program, &job->abi, &header);
+    const char *base = arena_printf(job->arena, "%s/%s", dir, stem);
+    return write_text(job, arena_printf(job->arena, "%s.h", base), &header) &&
+           write_text(job, arena_printf(job->arena, "%s.c", base), &code) &&
+           write_weights(job, dir, stem);
+}
+
+/* What the object, the program and so on are made of, by LLVM: weights and main
+ * are in it. */
+static bool compile_llvm(Job *job)
+{
+    LlvmOptions options = {.output = LLVM_object,
+                           .with_weights = job->abi.weights != WEIGHTS_file,
+                           .with_main = job->options->emit == EMIT_exe,
+                           .debug = job->options->debug};
+    return llvm_compile(job->program, &job->abi, &job->blob, &options, temp(job, ".o"),
+                        job->diag);
+}
+
+static bool compile_c(Job *job)
+{
+    if (!write_sources(job, job->dir, job->abi.name))
+        return false;
     compile_words(job, temp(job, ".c"), temp(job, ".o"));
     if (!run_command(job, "the C compiler"))
         return false;
@@ -260,11 +281,12 @@ static bool compile(Job *job)
 static void object_words(Job *job)
 {
     word(job, temp(job, ".o"));
-    if (job->abi.weights != WEIGHTS_file)
+    if (job->abi.weights != WEIGHTS_file && job->options->backend == BACKEND_c)
         word(job, temp(job, "_weights.o"));
 }
 
-static bool link_exe(Job *job, const char *out)
+/* The name of the network for the runtime's main. */
+static bool compile_main(Job *job)
 {
     Text text = text_new(job->arena);
     text_printf(&text, "#include \"%s.h\"\nextern const VtcModel *const vtc_main_model;\n"
@@ -273,13 +295,20 @@ static bool link_exe(Job *job, const char *out)
     if (!write_text(job, temp(job, "_main.c"), &text))
         return false;
     compile_words(job, temp(job, "_main.c"), temp(job, "_main.o"));
-    if (!run_command(job, "the C compiler"))
+    return run_command(job, "the C compiler");
+}
+
+static bool link_exe(Job *job, const char *out)
+{
+    bool c = job->options->backend == BACKEND_c;
+    if (c && !compile_main(job))
         return false;
     word(job, job->compiler);
     word(job, "-o");
     word(job, out);
     object_words(job);
-    word(job, temp(job, "_main.o"));
+    if (c)
+        word(job, temp(job, "_main.o"));
     word(job, runtime_library(job->arena));
     words(job, VTC_LINK_FLAGS " -lpthread -lm");
     return run_command(job, "the linker");
@@ -306,7 +335,7 @@ static bool link_result(Job *job, const char *out)
         word(job, out);
         object_words(job);
         return run_command(job, "ld (package binutils)");
-    case EMIT_c: break;
+    case EMIT_c: case EMIT_asm: case EMIT_llvm: break;
     }
     return false;
 }
@@ -348,14 +377,20 @@ static bool deliver_beside(Job *job)
                       arena_printf(job->arena, "%s/%s.weights", dir, job->abi.name), job->diag);
 }
 
+static bool needs_compiler(const BuildOptions *o)
+{
+    return o->backend == BACKEND_c || o->emit == EMIT_exe || o->emit == EMIT_so;
+}
+
 static enum BuildStatus build_binary(Job *job)
 {
-    job->compiler = find_compiler(job);
-    job->dir = job->compiler ? build_tempdir(job->arena, job->diag) : NULL;
+    if (needs_compiler(job->options) && !(job->compiler = find_compiler(job)))
+        return BUILD_environment;
+    job->dir = build_tempdir(job->arena, job->diag);
     if (!job->dir)
         return BUILD_environment;
     const char *linked = temp(job, ".out");
-    bool good = write_sources(job, job->dir, job->abi.name) && compile(job) &&
+    bool good = (job->options->backend == BACKEND_c ? compile_c(job) : compile_llvm(job)) &&
                 link_result(job, linked) && deliver(job, linked, job->options->out) &&
                 deliver_beside(job);
     remove_made();
@@ -375,6 +410,62 @@ static enum BuildStatus build_sources(Job *job)
     return write_sources(job, dir, job->abi.name) ? BUILD_ok : BUILD_environment;
 }
 
+/* One file that is text or an object, by LLVM alone; of texts the weights stay
+ * beside. */
+static enum BuildStatus build_llvm_file(Job *job)
+{
+    static const LlvmOutput output[] = {[EMIT_asm] = LLVM_assembly, [EMIT_llvm] = LLVM_text,
+                                        [EMIT_obj] = LLVM_object};
+    const BuildOptions *o = job->options;
+    bool object = o->emit == EMIT_obj;
+    LlvmOptions options = {.output = output[o->emit], .debug = o->debug,
+                           .with_weights = object && job->abi.weights != WEIGHTS_file};
+    bool good = llvm_compile(job->program, &job->abi, &job->blob, &options, o->out, job->diag) &&
+                (object || write_weights(job, path_dir(job->arena, o->out), job->abi.name)) &&
+                deliver_beside(job);
+    return good ? BUILD_ok : BUILD_environment;
+}
+
+/* Assembly by the C compiler; the weights stay beside. */
+static enum BuildStatus build_assembly(Job *job)
+{
+    job->compiler = find_compiler(job);
+    job->dir = job->compiler ? build_tempdir(job->arena, job->diag) : NULL;
+    if (!job->dir || !write_sources(job, job->dir, job->abi.name))
+        return BUILD_environment;
+    compile_words(job, temp(job, ".c"), temp(job, ".s"));
+    word(job, "-S");
+    bool good = run_command(job, "the C compiler") &&
+                deliver(job, temp(job, ".s"), job->options->out) &&
+                write_weights(job, path_dir(job->arena, job->options->out), job->abi.name) &&
+                deliver_beside(job);
+    remove_made();
+    return good ? BUILD_ok : BUILD_environment;
+}
+
+static enum BuildStatus build_by_llvm(Job *job)
+{
+    if (!llvm_available(job->diag))
+        return BUILD_environment;
+    switch (job->options->emit) {
+    case EMIT_asm: case EMIT_llvm: case EMIT_obj: return build_llvm_file(job);
+    case EMIT_exe: case EMIT_lib: case EMIT_so: return build_binary(job);
+    case EMIT_c: break;
+    }
+    return BUILD_input;
+}
+
+static enum BuildStatus build_by_c(Job *job)
+{
+    switch (job->options->emit) {
+    case EMIT_c: return build_sources(job);
+    case EMIT_asm: return build_assembly(job);
+    case EMIT_exe: case EMIT_lib: case EMIT_so: case EMIT_obj: return build_binary(job);
+    case EMIT_llvm: break;
+    }
+    return BUILD_input;
+}
+
 enum BuildStatus build_program(const Program *program, const BuildOptions *options,
                                Diag *diag)
 {
@@ -382,5 +473,5 @@ enum BuildStatus build_program(const Program *program, const BuildOptions *optio
     job.blob = blob_pack(job.arena, program);
     job.abi = abi_of(job.arena, program, options->name ? options->name : program->name,
                      options->weights, job.blob.hash);
-    return options->emit == EMIT_c ? build_sources(&job) : build_binary(&job);
+    return options->backend == BACKEND_c ? build_by_c(&job) : build_by_llvm(&job);
 }

@@ -1,18 +1,26 @@
-/* From a Program to files: generated C, and through the C compiler objects,
- * libraries and programs. */
+/* From a Program to files: generated C, and objects, libraries and programs through
+ * the C compiler or LLVM. */
 #ifndef VTC_BACKENDS_BUILD_H
 #define VTC_BACKENDS_BUILD_H
 
 #include "backends/abi.h"
 
-typedef enum Emit { EMIT_exe, EMIT_c, EMIT_obj, EMIT_lib, EMIT_so } Emit;
+typedef enum Emit {
+    EMIT_exe, EMIT_c, EMIT_obj, EMIT_lib, EMIT_so,
+    EMIT_asm, /* by either back end; the weights stay beside it */
+    EMIT_llvm /* LLVM's text; the weights stay beside it */
+} Emit;
+
+typedef enum Backend { BACKEND_c, BACKEND_llvm } Backend;
 
 typedef struct BuildOptions {
     Emit emit;
-    const char *out;  /* exe, obj, lib, so: the file. c: a folder, or NAME.c */
+    Backend backend;  /* llvm: needs no C compiler but to link */
+    const char *out;  /* the file; of c: a folder, or NAME.c */
     const char *name; /* symbols; NULL: from the model */
     WeightsAs weights;
     bool no_header;   /* obj, lib, so: do not write NAME.h beside them */
+    bool debug;       /* debug information: lines are the model's */
     bool verbose;     /* show the compiler's command */
     const char *compiler; /* NULL: $CC, cc, gcc, clang, whichever is there */
 } BuildOptions;

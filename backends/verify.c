@@ -1,6 +1,7 @@
 /* Comparing every stage of a network with the reference. */
 #include "backends/verify.h"
 #include "backends/blob.h"
+#include "backends/llvm/llvm.h"
 #include <math.h>
 #include <string.h>
 
@@ -206,24 +207,48 @@ static void run_executors(Verify *v, const Program *p, const Stage *stage, const
     }
 }
 
+/* Compiled code: step by step, then whole on each executor. */
+static void run_compiled(Verify *v, const Program *p, const Stage *stage, const Memory *m,
+                         uint64_t loops)
+{
+    uint64_t bits = 0;
+    if (!run_stage(v, p, stage, m, &bits))
+        return;
+    compare_bits(v, stage->name, bits, loops);
+    if (!v->failed)
+        run_executors(v, p, stage, m, loops);
+}
+
+static void skip(Verify *v, const char *stage, const Diag *quiet)
+{
+    text_printf(v->report, "%-22s skipped: %s\n", stage,
+                quiet->messages.n ? quiet->messages.at[0]->text : "does not load");
+}
+
 static void run_compilers(Verify *v, const Program *p, const Memory *m, uint64_t loops)
 {
     for (int i = 0; v->o->compilers && v->o->compilers[i] && !v->failed; i++) {
         Diag *quiet = diag_new(v->arena);
         Stage stage = {arena_printf(v->arena, "C by %s", v->o->compilers[i]), NULL};
-        uint64_t bits = 0;
         stage.model = jit_load(p, v->o->compilers[i], v->o->verbose, quiet);
-        if (!stage.model) {
-            text_printf(v->report, "%-22s skipped: %s\n", stage.name,
-                        quiet->messages.n ? quiet->messages.at[0]->text : "does not load");
-            continue;
-        }
-        if (!run_stage(v, p, &stage, m, &bits))
-            return;
-        compare_bits(v, stage.name, bits, loops);
-        if (!v->failed)
-            run_executors(v, p, &stage, m, loops);
+        if (stage.model)
+            run_compiled(v, p, &stage, m, loops);
+        else
+            skip(v, stage.name, quiet);
     }
+}
+
+static void run_llvm(Verify *v, const Program *p, const Blob *blob, const Memory *m,
+                     uint64_t loops)
+{
+    Diag *quiet = diag_new(v->arena);
+    if (!v->o->llvm || v->failed)
+        return;
+    Stage stage = {"LLVM", llvm_load(p, blob, quiet)};
+    if (stage.model)
+        run_compiled(v, p, &stage, m, loops);
+    else
+        skip(v, stage.name, quiet);
 }
 
 static void verify_program(Verify *v, const Program *p)
@@ -246,6 +271,7 @@ static void verify_program(Verify *v, const Program *p)
     uint64_t loops = 0;
     if (run_stage(v, p, &(Stage){"loop interpreter", NULL}, &m, &loops))
         run_compilers(v, p, &m, loops);
+    run_llvm(v, p, &blob, &m, loops);
 }
 
 bool verify_graph(Graph *graph, const VerifyOptions *options, Text *report, Diag *diag)

@@ -3,10 +3,12 @@
  *   graph as written           = graph after each pass
  *   graph after all passes     = loop interpreter, step by step
  *                              = C by each compiler, step by step
- *                              = C with each executor, whole runs
+ *                              = LLVM in this process, step by step
+ *                              = both with each executor, whole runs
  *
  * The reference is the graph interpreter, exact (double) where the network is
- * small or when asked, else quick. Loop interpreter and C must give the same bits. */
+ * small or when asked, else quick. Loop interpreter, C and LLVM must give the same
+ * bits. */
 #ifndef VTC_BACKENDS_VERIFY_H
 #define VTC_BACKENDS_VERIFY_H
 
@@ -25,6 +27,7 @@ typedef struct VerifyOptions {
     bool verbose;                   /* show the compilers' commands */
     const char *const *compilers;   /* NULL-terminated; those that do not run are
                                        counted and said */
+    bool llvm;                      /* also the LLVM back end, where it is built in */
     const VtcExecutor *const *executors; /* NULL-terminated; whole runs must give
                                             the same bits */
     VerifyHook *hook;

@@ -23,23 +23,31 @@ static const char *usual_output(Context *c, Emit emit, const char *name)
     case EMIT_obj: return arena_printf(c->arena, "%s.o", name);
     case EMIT_lib: return arena_printf(c->arena, "lib%s.a", name);
     case EMIT_so: return arena_printf(c->arena, "lib%s.so", name);
+    case EMIT_asm: return arena_printf(c->arena, "%s.s", name);
+    case EMIT_llvm: return arena_printf(c->arena, "%s.ll", name);
     }
     return name;
 }
 
 int command_build(Context *c)
 {
-    static const char *const emits[] = {"exe", "c", "obj", "lib", "so"};
+    static const char *const emits[] = {"exe", "c", "obj", "lib", "so", "asm", "llvm"};
     static const char *const homes[] = {"embed", "file", "c-array"};
-    int emit = c->o.emit ? choice(c->o.emit, emits, 5) : EMIT_exe;
+    int emit = c->o.emit ? choice(c->o.emit, emits, 7) : EMIT_exe;
     int home = c->o.weights_as ? choice(c->o.weights_as, homes, 3) : WEIGHTS_embed;
     if (emit < 0 || home < 0)
         return EXIT_CALL;
+    Backend backend = emit == EMIT_llvm && !c->o.backend ? BACKEND_llvm : c->backend;
+    if (emit == (backend == BACKEND_c ? EMIT_llvm : EMIT_c)) {
+        fprintf(stderr, "vtc: --backend=%s does not write --emit=%s\n", c->o.backend, c->o.emit);
+        return EXIT_CALL;
+    }
     Graph *graph = load_model(c, c->o.models[0], true);
     Program *program;
     if (!graph || !run_passes(c, graph, &program, NULL, NULL))
         return context_finish(c, EXIT_INPUT);
     BuildOptions options = {.emit = (Emit)emit, .weights = (WeightsAs)home,
+                            .backend = backend, .debug = c->o.debug,
                             .verbose = c->o.verbose};
     options.out = c->o.out ? c->o.out : usual_output(c, options.emit, graph->name);
     enum BuildStatus status = build_program(program, &options, c->diag);

@@ -20,7 +20,7 @@ typedef struct CommandOptions {
     int skips;
     int max_threads, threads, runs;
     uint64_t seed;
-    bool exact, plain, small, o0, time_passes, layers, verbose, help;
+    bool exact, plain, small, o0, time_passes, layers, verbose, debug, help;
 } CommandOptions;
 
 typedef struct Context Context;
@@ -35,6 +35,7 @@ struct Context {
     Diag *diag;
     CommandOptions o;
     const Target *target;
+    Backend backend;
     const Command *command;
 };
 

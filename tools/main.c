@@ -40,8 +40,10 @@ typedef struct OptionRow {
 static const OptionRow options[] = {
     ROW("--model", "NAME", "build run check report dump verify init bench", K_text, model_name,
         "which model of a file that has several"),
-    ROW("--emit", "exe|c|obj|lib|so", "build", K_text, emit, "what to write (exe)"),
-    ROW("--backend", "c", "build run verify bench", K_text, backend, "who writes the code (c)"),
+    ROW("--emit", "exe|c|obj|lib|so|asm|llvm", "build", K_text, emit, "what to write (exe)"),
+    ROW("--backend", "c|llvm", "build run verify bench", K_text, backend,
+        "who writes the code (c; verify: both)"),
+    ROW("-g", NULL, "build", K_flag, debug, "debug information: lines are the model's"),
     ROW("--target", "NAME", COMPILES, K_text, target, "see: vtc targets (this machine)"),
     ROW("--weights", "FILE", COMPILES, K_text, weights,
         "safetensors (beside the model: NAME.safetensors)"),
@@ -199,7 +201,8 @@ static int check_call(Context *c)
     c->target = c->o.target ? target_find(c->o.target) : target_host();
     if (!c->target)
         return call_error("there is no target", c->o.target);
-    if (c->o.backend && strcmp(c->o.backend, "c") != 0)
+    c->backend = c->o.backend && strcmp(c->o.backend, "llvm") == 0 ? BACKEND_llvm : BACKEND_c;
+    if (c->o.backend && c->backend == BACKEND_c && strcmp(c->o.backend, "c") != 0)
         return call_error("there is no back end", c->o.backend);
     return EXIT_OK;
 }

@@ -17,7 +17,8 @@ static const char *build_temporary(Context *c, bool random_weights)
     if (!run_passes(c, graph, &program, NULL, NULL))
         return NULL;
     const char *base = getenv("TMPDIR");
-    BuildOptions options = {.emit = EMIT_exe, .verbose = c->o.verbose};
+    BuildOptions options = {.emit = EMIT_exe, .backend = c->backend,
+                            .verbose = c->o.verbose};
     options.out = arena_printf(c->arena, "%s/vtc-run-%d", base && *base ? base : "/tmp",
                                (int)getpid());
     return build_program(program, &options, c->diag) == BUILD_ok ? options.out : NULL;

@@ -78,7 +78,7 @@ static bool fill_inputs(Context *c, const Graph *graph, const Tensor **inputs, i
 int command_verify(Context *c)
 {
     enum { MOST_INPUTS = 64 };
-    static const char *const compilers[] = {"gcc", "clang", NULL};
+    static const char *const compilers[] = {"gcc", "clang", NULL}, *const none[] = {NULL};
     const Tensor *inputs[MOST_INPUTS] = {0};
     Graph *graph = load_model(c, c->o.models[0], false);
     if (!graph)
@@ -94,7 +94,10 @@ int command_verify(Context *c)
     const VtcExecutor *executors[2] = {pool ? vtc_pool_executor(pool) : NULL, NULL};
     VerifyOptions options = {.target = c->target, .pipeline = pipeline_options(c),
                              .inputs = inputs, .exact = c->o.exact, .verbose = c->o.verbose,
-                             .compilers = compilers, .executors = executors};
+                             .compilers = c->o.backend && c->backend == BACKEND_llvm ? none
+                                                                                : compilers,
+                             .llvm = !c->o.backend || c->backend == BACKEND_llvm,
+                             .executors = executors};
     Text report = text_new(c->arena);
     bool good = verify_graph(graph, &options, &report, c->diag);
     vtc_pool_destroy(pool);
