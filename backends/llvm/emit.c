@@ -129,6 +129,22 @@ static LLVMValueRef variable(Walk *w, const Reg *reg)
     return at;
 }
 
+/* A hint, never an access: the address may lie outside, so that nothing may be
+ * concluded from its index. */
+static void prefetch(Walk *w, const Stmt *s)
+{
+    const Unit *u = w->u;
+    LLVMTypeRef i = u->i32, takes[] = {u->pointer, i, i, i};
+    LLVMTypeRef element = llvm_type(u, (LType){w->kernel->params.at[s->param].dtype, 1});
+    LLVMValueRef at = llvm_index(w, &s->index), given = LLVMGetParam(w->function,
+                                                                   (unsigned)s->param);
+    unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", 13);
+    LLVMValueRef function = LLVMGetIntrinsicDeclaration(u->module, id, takes, 1);
+    LLVMValueRef args[] = {LLVMBuildGEP2(u->b, element, given, &at, 1, ""), llvm_int(u, 0),
+                           llvm_int(u, 3), llvm_int(u, 1)};
+    LLVMBuildCall2(u->b, LLVMFunctionType(u->none, takes, 4, false), function, args, 4, "");
+}
+
 static void statement(Walk *w, const Stmt *s)
 {
     switch (s->kind) {
@@ -153,6 +169,7 @@ static void statement(Walk *w, const Stmt *s)
         return;
     }
     case ST_if: branch(w, s); return;
+    case ST_prefetch: prefetch(w, s); return;
     case ST_comment: return;
     }
 }
