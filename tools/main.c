@@ -8,7 +8,7 @@
 static const Command commands[] = {
     {"build", "MODEL [-o OUT]", "compile to a program, C, an object or a library",
      command_build},
-    {"run", "MODEL --input=IMAGE|TENSOR.npy", "build in a temporary folder and run",
+    {"run", "MODEL --input=IMAGE|TENSOR.npy", "compile in this process and run",
      command_run},
     {"check", "MODEL", "diagnostics only", command_check},
     {"report", "MODEL...", "multiply-accumulates, parameters and memory by layer",
@@ -42,7 +42,7 @@ static const OptionRow options[] = {
         "which model of a file that has several"),
     ROW("--emit", "exe|c|obj|lib|so|asm|llvm", "build", K_text, emit, "what to write (exe)"),
     ROW("--backend", "c|llvm", "build run verify bench", K_text, backend,
-        "who writes the code (c; verify: both)"),
+        "who writes the code (c; verify: both; run: llvm)"),
     ROW("-g", NULL, "build", K_flag, debug, "debug information: lines are the model's"),
     ROW("--target", "NAME", COMPILES, K_text, target, "see: vtc targets (this machine)"),
     ROW("--weights", "FILE", COMPILES, K_text, weights,

@@ -1,12 +1,15 @@
-/* vtc run and vtc bench: build a program in a temporary place and start it. */
+/* vtc run and vtc bench. A run is compiled into this process by LLVM; without LLVM,
+ * or with --backend=c, and always for bench, a program is built in a temporary place
+ * and started. */
+#include "backends/llvm/llvm.h"
+#include "runtime/program.h"
 #include "tools/command.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* NULL with diag; the caller unlinks it. */
-static const char *build_temporary(Context *c, bool random_weights)
+static Program *make_program(Context *c, bool random_weights)
 {
     Graph *graph = load_model(c, c->o.models[0], !random_weights);
     Program *program;
@@ -14,8 +17,12 @@ static const char *build_temporary(Context *c, bool random_weights)
         return NULL;
     if (!is_bound(graph))
         weights_init(graph, c->o.seed);
-    if (!run_passes(c, graph, &program, NULL, NULL))
-        return NULL;
+    return run_passes(c, graph, &program, NULL, NULL) ? program : NULL;
+}
+
+/* NULL with diag; the caller unlinks it. */
+static const char *build_temporary(Context *c, const Program *program)
+{
     const char *base = getenv("TMPDIR");
     BuildOptions options = {.emit = EMIT_exe, .backend = c->backend,
                             .verbose = c->o.verbose};
@@ -35,12 +42,17 @@ static void word(Context *c, Words *words, const char *format, const char *text)
         words->at[words->n++] = arena_printf(c->arena, "%s%s", format, text);
 }
 
-static int start(Context *c, Words *words)
+static void last_words(Context *c, Words *words)
 {
     if (c->o.threads)
         word(c, words, "--threads=", arena_printf(c->arena, "%d", c->o.threads));
     words->at[words->n] = NULL;
     diag_print(c->diag, stderr, 50);
+}
+
+static int start(Context *c, Words *words)
+{
+    last_words(c, words);
     int code = build_spawn(words->at, false);
     unlink(words->at[0]);
     return code < 0 ? EXIT_ENVIRONMENT : code;
@@ -49,6 +61,30 @@ static int start(Context *c, Words *words)
 static int failed(Context *c)
 {
     return context_finish(c, c->diag->errors ? EXIT_INPUT : EXIT_ENVIRONMENT);
+}
+
+static int run_here(Context *c, const Program *program)
+{
+    Words words = {0};
+    Blob blob = blob_pack(c->arena, program);
+    const VtcModel *model = llvm_load(program, &blob, c->diag);
+    if (!model)
+        return failed(c);
+    word(c, &words, "", program->name);
+    word(c, &words, "", c->o.input);
+    last_words(c, &words);
+    return vtc_program(model, words.n, words.at);
+}
+
+static int run_built(Context *c, const Program *program)
+{
+    Words words = {0};
+    const char *path = build_temporary(c, program);
+    if (!path)
+        return failed(c);
+    word(c, &words, "", path);
+    word(c, &words, "", c->o.input);
+    return start(c, &words);
 }
 
 int command_run(Context *c)
@@ -61,13 +97,12 @@ int command_run(Context *c)
         diag_error(c->diag, (Span){0}, "cannot read '%s'", c->o.input);
         return context_finish(c, EXIT_INPUT);
     }
-    Words words = {0};
-    const char *program = build_temporary(c, false);
+    bool built_in = llvm_available(diag_new(c->arena));
+    bool here = c->o.backend ? c->backend == BACKEND_llvm : built_in;
+    const Program *program = make_program(c, false);
     if (!program)
         return failed(c);
-    word(c, &words, "", program);
-    word(c, &words, "", c->o.input);
-    return start(c, &words);
+    return here ? run_here(c, program) : run_built(c, program);
 }
 
 int command_bench(Context *c)
@@ -78,10 +113,11 @@ int command_bench(Context *c)
         fprintf(stderr, "vtc: '%s' is none of: table json\n", format);
         return EXIT_CALL;
     }
-    const char *program = build_temporary(c, true);
-    if (!program)
+    const Program *program = make_program(c, true);
+    const char *path = program ? build_temporary(c, program) : NULL;
+    if (!path)
         return failed(c);
-    word(c, &words, "", program);
+    word(c, &words, "", path);
     word(c, &words, "--bench=", arena_printf(c->arena, "%d", c->o.runs));
     word(c, &words, c->o.layers ? "--layers" : "", c->o.layers ? "" : NULL);
     word(c, &words, "--json", strcmp(format, "json") == 0 ? "" : NULL);
