@@ -14,6 +14,12 @@ typedef struct Range {
     int64_t min, max;
 } Range;
 
+/* What an enclosing if says of the sum of its index: at most `most`. */
+typedef struct Guard {
+    const Index *index;
+    int64_t most;
+} Guard;
+
 typedef struct Check {
     const Program *program;
     const Kernel *kernel;
@@ -21,6 +27,7 @@ typedef struct Check {
     PtrMap scope;              /* registers and index variables: enum Scope */
     VEC(const void *) open;    /* those in scope, in order */
     VEC(Range) narrowed;       /* innermost last */
+    VEC(Guard) guards;         /* of the enclosing ifs */
     VEC(const char *) names;
     bool emittable;
 } Check;
@@ -86,6 +93,32 @@ static void index_range(const Check *c, const Index *index, int64_t *low, int64_
     }
 }
 
+static int64_t factor_of(const Index *index, const IVar *var)
+{
+    for (int i = 0; i < index->n; i++)
+        if (index->term[i].var == var)
+            return index->term[i].factor;
+    return 0;
+}
+
+/* index = times * guard's + rest, for some times > 0: then the guard bounds it. */
+static int64_t guarded_high(const Check *c, const Guard *guard, const Index *index,
+                            int64_t high)
+{
+    const Index *g = guard->index;
+    int64_t times = g->n ? factor_of(index, g->term[0].var) / g->term[0].factor : 0;
+    if (times <= 0)
+        return high;
+    Index rest = index_add(*index, index_mul(*g, -times));
+    for (int i = 0; i < g->n; i++)
+        if (factor_of(&rest, g->term[i].var) != 0)
+            return high;
+    int64_t low, most;
+    index_range(c, &rest, &low, &most);
+    most += times * guard->most;
+    return most < high ? most : high;
+}
+
 static int64_t floor_div(int64_t a, int64_t b)
 {
     return a / b - (a % b != 0 && (a < 0) != (b < 0));
@@ -130,6 +163,8 @@ static void check_access(Check *c, const Index *index, int64_t extent, int lanes
     if (!check_scopes(c, index))
         return;
     index_range(c, index, &low, &high);
+    for (int i = 0; i < c->guards.n; i++)
+        high = guarded_high(c, &c->guards.at[i], index, high);
     if (low < 0 || high > extent - lanes)
         complain(c, "an access stays inside its parameter",
                  arena_printf(c->errors->arena, "%s: elements %lld to %lld of %lld", what,
@@ -197,7 +232,9 @@ static void check_if(Check *c, const Stmt *s)
     int narrowed = c->narrowed.n;
     check_scopes(c, &s->index);
     narrow_below(c, &s->index, s->limit - 1);
+    VEC_PUSH(c->errors->arena, c->guards, ((Guard){&s->index, s->limit - 1}));
     check_block(c, &s->body);
+    c->guards.n--;
     c->narrowed.n = narrowed;
     Index above = index_mul(s->index, -1); /* index >= limit */
     narrow_below(c, &above, -s->limit);

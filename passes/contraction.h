@@ -7,6 +7,7 @@
 typedef struct Contraction {
     int a, b, bias, table;  /* operands; -1 none */
     int sink;               /* where the sums go; -1: through the chain */
+    int sums;               /* where they wait between stretches; -1 nowhere */
     bool swapped;           /* a product computed as its transpose */
     bool packed, use_table;
     int64_t groups;
@@ -19,6 +20,35 @@ typedef struct Contraction {
     int64_t row_step[3];
     int lanes;
 } Contraction;
+
+/* A part of the reduction: `count` steps from `start` on at window position `tap`.
+ * Sums come from and go to c->sums; the whole starts from the bias and ends in the
+ * chain or the sink. */
+typedef struct Stretch {
+    bool whole;
+    Index tap, start;
+    int64_t count;
+    /* Weights of the stretch after this are asked for, `lines` (of 16 f32) with
+     * each unrolled part of the loop, from the `part`th part on. */
+    int lines;
+    Index part;
+} Stretch;
+
+/* lower_tile.c: rows x columns of the result from `at` on. */
+typedef enum TileWork { TILE_begin, TILE_multiply, TILE_end } TileWork;
+typedef struct TilePlace {
+    At at;
+    int rows;
+    int64_t columns;
+} TilePlace;
+/* begin: bias or zero into the sums; end: the sums through the chain. */
+void tile_build(Lower *l, const Contraction *c, const TilePlace *place, TileWork work,
+                const Stretch *stretch);
+
+/* The weights of a stretch fill at most half of the first-level cache; sums of so
+ * many rows wait, at most. 0: the reduction is not cut. */
+enum { STRETCH_MOST = 128, SUMS_ROWS = 160 };
+int64_t contraction_stretch(int64_t taps, int64_t run);
 
 void contraction_describe(Lower *l, Contraction *c);
 void contraction_build(Lower *l, Contraction *c);

@@ -113,7 +113,7 @@ static void build_inputs(Lower *l, const Wino *w, Index first, Index v)
 static void build_products(Lower *l, const Wino *w, Index panel, int64_t columns)
 {
     const Winograd *g = &w->g;
-    Contraction c = {.a = w->v, .b = w->weight, .bias = -1, .table = -1, .sink = w->m,
+    Contraction c = {.a = w->v, .b = w->weight, .bias = -1, .table = -1, .sink = w->m, .sums = -1,
                      .packed = true, .groups = 1, .taps = 1, .run = g->inputs,
                      .run_step = 1, .b_step = g->width, .panel = g->width,
                      .lanes = l->target->lanes};

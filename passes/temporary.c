@@ -1,5 +1,6 @@
 /* How much workspace the steps of a group need for themselves. */
 #include "passes/temporary.h"
+#include "passes/contraction.h"
 #include "passes/winograd.h"
 
 int64_t temporary_align(int64_t bytes)
@@ -16,9 +17,28 @@ static Temporary winograd_temporary(const Value *conv, const Target *target)
                        : (Temporary){.per_thread = v + own};
 }
 
+/* Sums of a block of rows, between stretches of a long reduction. */
+static Temporary contraction_temporary(const Value *v)
+{
+    const Value *weight = v->args[1];
+    if (weight->layout.kind != LAYOUT_panels)
+        return (Temporary){0};
+    const Shape *s = &weight->type.shape;
+    int64_t taps = shape_count(s) / (s->dim[0] * s->dim[1]);
+    int64_t outputs = v->op == OP_linear ? v->type.shape.dim[v->type.shape.rank - 1]
+                                         : v->type.shape.dim[1];
+    int64_t rows = shape_count(&v->type.shape) / outputs;
+    if (!contraction_stretch(taps, s->dim[1]))
+        return (Temporary){0};
+    rows = rows < SUMS_ROWS ? rows : SUMS_ROWS;
+    return (Temporary){.per_thread = temporary_align(rows * weight->layout.panel * 4)};
+}
+
 Temporary group_temporary(const Group *group, const Target *target)
 {
     if (group->anchor->schedule.algorithm == ALGORITHM_winograd)
         return winograd_temporary(group->anchor, target);
+    if (op_info[group->anchor->op].class == CLASS_conv)
+        return contraction_temporary(group->anchor);
     return (Temporary){0};
 }

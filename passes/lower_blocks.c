@@ -1,0 +1,361 @@
+/* The loops of a contraction around its tiles.
+ *
+ *     for each panel of columns, for each block of rows:
+ *         sums = bias
+ *         for each stretch of the reduction:       its weights stay in the L1 cache
+ *             for each tile of rows: sums += ...
+ *         chain
+ *
+ * A short reduction is one stretch: its sums never leave the registers. Cutting it
+ * changes no bit: every sum takes the same terms in the same order.
+ *
+ * Note [Weights of the next stretch]: while a stretch is multiplied, the weights of
+ * the next are asked for, some lines with every few steps, spread over the tiles.
+ * They stream from memory at the rate of the multiplications; left to the hardware,
+ * they come in bursts at the start of each stretch, which waits for them. */
+#include "passes/contraction.h"
+
+typedef struct Plan {
+    Contraction *c;
+    int rows;                /* of a full tile */
+    int64_t tiles, rest;     /* full tiles of the tiled axis; rows left over */
+    int64_t block, blocks;   /* tiles of a block; blocks */
+    int64_t panels, narrow;  /* full panels of a group; columns left over */
+    int64_t stretch;         /* steps; 0: the reduction is one */
+    bool by_rows;            /* tasks are blocks of rows, else panels */
+    int64_t tasks;
+} Plan;
+
+int64_t contraction_stretch(int64_t taps, int64_t run)
+{
+    enum { SHORT = 256, WORTH = 32 };
+    if (taps * run <= SHORT)
+        return 0;
+    int64_t steps = divisor_below(run, STRETCH_MOST);
+    return steps >= WORTH && steps < taps * run ? steps : 0;
+}
+
+/* ---- planning ---------------------------------------------------------- */
+
+static int64_t vectors_of(int64_t columns, int lanes)
+{
+    Piece pieces[MAX_PIECES];
+    int n = pieces_cut(columns, lanes, pieces);
+    int64_t vectors = 0;
+    for (int i = 0; i < n; i++)
+        vectors += pieces[i].count;
+    return vectors;
+}
+
+/* Half cycles of one step with so many rows: two products a cycle, at least the
+ * latency of one, and the loads. */
+static int64_t step_cost(int64_t rows, int64_t vectors)
+{
+    enum { LATENCY = 8, LOADS = 1 };
+    int64_t work = rows * vectors;
+    return (work > LATENCY ? work : LATENCY) + LOADS;
+}
+
+/* The number of rows that costs least over the whole extent. */
+static int best_rows(int64_t extent, int64_t most, int64_t vectors)
+{
+    int64_t best = 1, least = INT64_MAX;
+    for (int64_t rows = most; rows >= 1; rows--) {
+        int64_t rest = extent % rows;
+        int64_t cost = extent / rows * step_cost(rows, vectors);
+        cost += rest ? step_cost(rest, vectors) : 0;
+        if (cost < least) {
+            least = cost;
+            best = rows;
+        }
+    }
+    return (int)best;
+}
+
+static void plan_tiles(Lower *l, Plan *p)
+{
+    const Contraction *c = p->c;
+    int64_t extent = c->rows.axis[c->rows.n - 1].extent, columns = c->columns.extent;
+    int64_t vectors = vectors_of(columns < c->panel ? columns : c->panel, c->lanes);
+    int64_t most = l->target->tile_rows * l->target->tile_vectors / vectors;
+    most = most < 1 ? 1 : most > 8 ? 8 : most;
+    p->rows = best_rows(extent, most < extent ? most : extent, vectors);
+    p->tiles = extent / p->rows;
+    p->rest = extent % p->rows;
+    p->panels = columns / c->panel;
+    p->narrow = columns % c->panel;
+}
+
+/* As many tiles as rows may wait for, evenly. */
+static void plan_blocks(Plan *p, int64_t at_least)
+{
+    int64_t most = SUMS_ROWS / p->rows - 1;
+    int64_t blocks = (p->tiles + most - 1) / most;
+    blocks = blocks < at_least ? at_least : blocks;
+    blocks = blocks > p->tiles ? p->tiles : blocks;
+    p->block = (p->tiles + blocks - 1) / blocks;
+    p->blocks = (p->tiles + p->block - 1) / p->block;
+}
+
+static void plan_stretch(Lower *l, Plan *p)
+{
+    Contraction *c = p->c;
+    p->stretch = c->packed && p->block > 1 ? contraction_stretch(c->taps, c->run) : 0;
+    int64_t sums = (p->block * p->rows + p->rest) * c->panel;
+    if (p->stretch && c->sink < 0 && l->group->temp.per_thread < sums * 4)
+        p->stretch = 0;
+    c->sums = c->sink;
+    if (p->stretch && c->sink < 0) {
+        c->sums = lower_scratch(l, "sums", 0, sums);
+        c->columns.step[c->sums] = 1;
+        c->rows.axis[c->rows.n - 1].step[c->sums] = c->panel;
+    }
+}
+
+/* Tasks share blocks early in a network, when the weights stay in the cache, and
+ * panels late, so that wide weights are read once. */
+static void plan_tasks(Lower *l, Plan *p)
+{
+    enum { TASKS = 32 };
+    const Contraction *c = p->c;
+    int64_t panels = p->panels + (p->narrow > 0);
+    int64_t weights = c->taps * c->run * c->columns.extent * 4;
+    bool fits = weights <= l->target->l2_bytes / 2;
+    p->by_rows = panels < 2 || (fits && p->tiles >= panels);
+    plan_blocks(p, p->by_rows ? TASKS : 1);
+    p->tasks = p->by_rows ? p->blocks : panels;
+}
+
+/* ---- tiles ------------------------------------------------------------- */
+
+/* Where a block stands in the panel: its number, and the panel's columns. */
+typedef struct Spot {
+    At at; /* at its first row */
+    Index number;
+    int64_t columns;
+} Spot;
+
+static Axis tile_axis(Lower *l, const Plan *p)
+{
+    const Contraction *c = p->c;
+    Axis axis = c->rows.axis[c->rows.n - 1];
+    for (int i = 0; i < l->operands; i++)
+        axis.step[i] *= p->rows;
+    return axis;
+}
+
+static void one_tile(Lower *l, const Plan *p, const Spot *spot, Index tile, int rows,
+                     TileWork work, Stretch stretch)
+{
+    TilePlace at = {.at = spot->at, .rows = rows, .columns = spot->columns};
+    Axis axis = tile_axis(l, p);
+    at_move(&at.at, l->operands, &axis, tile);
+    stretch.part = index_mul(tile, stretch.count / l->target->unroll);
+    tile_build(l, p->c, &at, work, &stretch);
+}
+
+/* The full tiles of a block, and in the last block the rows left over. */
+static void each_tile(Lower *l, const Plan *p, const Spot *spot, TileWork work,
+                      Stretch stretch)
+{
+    if (p->tiles) {
+        bool partial = p->tiles % p->block != 0;
+        const IVar *tile = build_for(&l->b, "tile", p->block, false);
+        if (partial)
+            build_if_less(&l->b, index_add(index_mul(spot->number, p->block),
+                                           index_var(tile)), p->tiles);
+        one_tile(l, p, spot, index_var(tile), p->rows, work, stretch);
+        if (partial)
+            build_end(&l->b);
+        build_end(&l->b);
+    }
+    if (!p->rest)
+        return;
+    int64_t after = p->tiles - (p->blocks - 1) * p->block;
+    if (p->blocks > 1) {
+        build_if_less(&l->b, spot->number, p->blocks - 1);
+        build_else(&l->b);
+    }
+    one_tile(l, p, spot, index_const(p->tiles ? after : 0), (int)p->rest, work, stretch);
+    if (p->blocks > 1)
+        build_end(&l->b);
+}
+
+static int ahead_lines(Lower *l, const Plan *p)
+{
+    enum { LINE = 16 };
+    if (!l->target->prefetch || !p->c->packed)
+        return 0;
+    int64_t lines = p->c->panel / LINE * l->target->unroll;
+    return (int)((lines + p->block - 1) / p->block);
+}
+
+static void build_stretches(Lower *l, const Plan *p, const Spot *spot)
+{
+    const Contraction *c = p->c;
+    each_tile(l, p, spot, TILE_begin, (Stretch){0});
+    const IVar *tap = build_for(&l->b, "tap", c->taps, false);
+    const IVar *part = build_for(&l->b, "part", c->run / p->stretch, false);
+    each_tile(l, p, spot, TILE_multiply,
+              (Stretch){.tap = index_var(tap), .start = index_mul(index_var(part), p->stretch),
+                        .count = p->stretch, .lines = ahead_lines(l, p)});
+    build_end(&l->b);
+    build_end(&l->b);
+    if (c->sink < 0)
+        each_tile(l, p, spot, TILE_end, (Stretch){0});
+}
+
+static void build_block(Lower *l, const Plan *p, At at, Index number, int64_t columns)
+{
+    const Contraction *c = p->c;
+    Axis axis = tile_axis(l, p);
+    if (c->sums >= 0 && c->sums != c->sink)
+        axis.step[c->sums] = 0;
+    at_move(&at, l->operands, &axis, index_mul(number, p->block));
+    Spot spot = {at, number, columns};
+    if (p->stretch)
+        build_stretches(l, p, &spot);
+    else
+        each_tile(l, p, &spot, TILE_multiply,
+                  (Stretch){.whole = true, .count = c->run,
+                            .lines = p->block > 1 ? 0 : ahead_lines(l, p)});
+}
+
+/* ---- panels and tasks -------------------------------------------------- */
+
+static Axis panel_axis(Lower *l, const Plan *p)
+{
+    const Contraction *c = p->c;
+    Axis panel = c->columns;
+    for (int i = 0; i < l->operands; i++)
+        panel.step[i] *= c->panel;
+    if (c->packed)
+        panel.step[c->b] = c->panel_step;
+    if (c->sums >= 0)
+        panel.step[c->sums] = 0;
+    return panel;
+}
+
+static void all_blocks(Lower *l, const Plan *p, At at, int64_t columns)
+{
+    const IVar *block = build_for(&l->b, "block", p->blocks, false);
+    build_block(l, p, at, index_var(block), columns);
+    build_end(&l->b);
+}
+
+/* A task is a block: all panels of it. */
+static void build_by_rows(Lower *l, const Plan *p, At at, Index task)
+{
+    Axis panel = panel_axis(l, p);
+    if (p->panels) {
+        const IVar *var = build_for(&l->b, "panel", p->panels, false);
+        At here = at;
+        at_move(&here, l->operands, &panel, index_var(var));
+        build_block(l, p, here, task, p->c->panel);
+        build_end(&l->b);
+    }
+    if (p->narrow) {
+        at_move(&at, l->operands, &panel, index_const(p->panels));
+        build_block(l, p, at, task, p->narrow);
+    }
+}
+
+/* A task is a panel: the narrow one has tiles of its own. */
+static void build_by_panels(Lower *l, const Plan *p, At at, Index task)
+{
+    Axis panel = panel_axis(l, p);
+    at_move(&at, l->operands, &panel, task);
+    if (!p->narrow) {
+        all_blocks(l, p, at, p->c->panel);
+        return;
+    }
+    build_if_less(&l->b, task, p->panels);
+    all_blocks(l, p, at, p->c->panel);
+    build_else(&l->b);
+    all_blocks(l, p, at, p->narrow);
+    build_end(&l->b);
+}
+
+/* Batch axes, groups and the row axes before the tiled one are loops. */
+static void build_outer(Lower *l, const Plan *p, At at, Index task)
+{
+    const Contraction *c = p->c;
+    int depth = 0;
+    for (int i = 0; i < c->batch.n; i++, depth++) {
+        const IVar *var = build_for(&l->b, "batch", c->batch.axis[i].extent, false);
+        at_move(&at, l->operands, &c->batch.axis[i], index_var(var));
+    }
+    const IVar *group = build_for(&l->b, "group", c->group.extent, false);
+    at_move(&at, l->operands, &c->group, index_var(group));
+    depth++;
+    for (int i = 0; i + 1 < c->rows.n; i++, depth++) {
+        const IVar *var = build_for(&l->b, "row", c->rows.axis[i].extent, false);
+        at_move(&at, l->operands, &c->rows.axis[i], index_var(var));
+    }
+    if (p->by_rows)
+        build_by_rows(l, p, at, task);
+    else
+        build_by_panels(l, p, at, task);
+    while (depth--)
+        build_end(&l->b);
+}
+
+/* The outermost loop of a kind becomes the tasks when it is long enough. */
+static Axis *outer_tasks(Contraction *c)
+{
+    enum { ENOUGH = 4 };
+    if (c->rows.n > 1 && c->rows.axis[0].extent >= ENOUGH)
+        return &c->rows.axis[0];
+    if (c->groups >= ENOUGH)
+        return &c->group;
+    if (c->batch.n && c->batch.axis[0].extent >= ENOUGH)
+        return &c->batch.axis[0];
+    return NULL;
+}
+
+/* Its loops stay, of one round, behind the tasks. */
+static void build_outer_tasks(Lower *l, Plan *p, Axis *axis)
+{
+    At at = at_origin(l, 1, NULL);
+    plan_blocks(p, 1);
+    plan_stretch(l, p);
+    at_move(&at, l->operands, axis, lower_tasks(l, axis->extent));
+    *axis = (Axis){.extent = 1};
+    p->by_rows = true;
+    const IVar *block = build_for(&l->b, "block", p->blocks, false);
+    build_outer(l, p, at, index_var(block));
+    build_end(&l->b);
+}
+
+void contraction_tiles(Lower *l, Contraction *c, At at)
+{
+    Plan p = {.c = c};
+    plan_tiles(l, &p);
+    plan_blocks(&p, 1);
+    plan_stretch(l, &p);
+    all_blocks(l, &p, at, c->columns.extent);
+}
+
+void contraction_build(Lower *l, Contraction *c)
+{
+    Plan p = {.c = c};
+    plan_tiles(l, &p);
+    Axis *outer = outer_tasks(c);
+    if (outer) {
+        build_outer_tasks(l, &p, outer);
+        return;
+    }
+    plan_tasks(l, &p);
+    plan_stretch(l, &p);
+    build_outer(l, &p, at_origin(l, 1, NULL), lower_tasks(l, p.tasks));
+}
+
+void lower_contraction(Lower *l)
+{
+    Contraction c = {.bias = -1, .table = -1, .sink = -1, .sums = -1};
+    lower_open(l, op_info[l->group->anchor->op].name);
+    contraction_describe(l, &c);
+    store_pad_pixel(l);
+    contraction_build(l, &c);
+    lower_close(l);
+}
