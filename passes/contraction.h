@@ -32,6 +32,7 @@ typedef struct Stretch {
      * each unrolled part of the loop, from the `part`th part on. */
     int lines;
     Index part;
+    bool near; /* instead, what this tile reads some steps later */
 } Stretch;
 
 /* lower_tile.c: rows x columns of the result from `at` on. */
@@ -45,10 +46,10 @@ typedef struct TilePlace {
 void tile_build(Lower *l, const Contraction *c, const TilePlace *place, TileWork work,
                 const Stretch *stretch);
 
-/* The weights of a stretch fill at most half of the first-level cache; sums of so
- * many rows wait, at most. 0: the reduction is not cut. */
-enum { STRETCH_MOST = 128, SUMS_ROWS = 160 };
-int64_t contraction_stretch(int64_t taps, int64_t run);
+/* Steps of a stretch for blocks of so many tiles; 0: the reduction is not cut.
+ * Sums of SUMS_ROWS rows wait, at most. */
+enum { SUMS_ROWS = 160 };
+int64_t contraction_stretch(int64_t taps, int64_t run, int64_t tiles);
 
 void contraction_describe(Lower *l, Contraction *c);
 void contraction_build(Lower *l, Contraction *c);

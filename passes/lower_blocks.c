@@ -26,13 +26,16 @@ typedef struct Plan {
     int64_t tasks;
 } Plan;
 
-int64_t contraction_stretch(int64_t taps, int64_t run)
+/* Few tiles read the weights of a stretch few times: short ones, so that the next
+ * is there in time. Many tiles make sums wait often: longer ones. */
+int64_t contraction_stretch(int64_t taps, int64_t run, int64_t tiles)
 {
-    enum { SHORT = 256, WORTH = 32 };
-    if (taps * run <= SHORT)
+    enum { FEW = 6, SHORT = 64, LONG = 128, WORTH = 32 };
+    int64_t most = tiles <= FEW ? SHORT : LONG;
+    if (tiles < 2 || taps * run <= 2 * most)
         return 0;
-    int64_t steps = divisor_below(run, STRETCH_MOST);
-    return steps >= WORTH && steps < taps * run ? steps : 0;
+    int64_t steps = divisor_below(run, most);
+    return steps >= WORTH ? steps : 0;
 }
 
 /* ---- planning ---------------------------------------------------------- */
@@ -100,7 +103,7 @@ static void plan_blocks(Plan *p, int64_t at_least)
 static void plan_stretch(Lower *l, Plan *p)
 {
     Contraction *c = p->c;
-    p->stretch = c->packed && p->block > 1 ? contraction_stretch(c->taps, c->run) : 0;
+    p->stretch = c->packed ? contraction_stretch(c->taps, c->run, p->block) : 0;
     int64_t sums = (p->block * p->rows + p->rest) * c->panel;
     if (p->stretch && c->sink < 0 && l->group->temp.per_thread < sums * 4)
         p->stretch = 0;
@@ -218,7 +221,8 @@ static void build_block(Lower *l, const Plan *p, At at, Index number, int64_t co
     else
         each_tile(l, p, &spot, TILE_multiply,
                   (Stretch){.whole = true, .count = c->run,
-                            .lines = p->block > 1 ? 0 : ahead_lines(l, p)});
+                            .lines = c->taps == 1 ? ahead_lines(l, p) : 0,
+                            .near = c->packed && c->taps > 1 && l->target->prefetch});
 }
 
 /* ---- panels and tasks -------------------------------------------------- */

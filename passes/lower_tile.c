@@ -1,7 +1,7 @@
 /* One tile of a contraction: every accumulator a register of its own. */
 #include "passes/contraction.h"
 
-enum { MAX_ROWS = 16, MAX_VECTORS = 8 };
+enum { MAX_ROWS = 16, MAX_VECTORS = 8, LINE = 16 };
 
 typedef struct Tile {
     const Contraction *c;
@@ -9,6 +9,7 @@ typedef struct Tile {
     At at;          /* at the tile's first row and column */
     int rows;
     int vectors;
+    int64_t columns;
     Piece vector[MAX_VECTORS]; /* one vector each: count 1 */
     Index k_base;   /* of b, for the current window position */
     const Reg *acc[MAX_ROWS][MAX_VECTORS];
@@ -85,6 +86,10 @@ static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index k)
         b[v] = build_let(&l->b, "b",
                          expr_load(l->arena, l->kernel, c->b, at, t->vector[v].lanes));
     }
+    for (int64_t at = 0; t->stretch->near && at < t->columns; at += LINE)
+        build_prefetch(&l->b, c->b,
+                       index_plus(index_add(t->k_base, index_mul(k, c->b_step)),
+                                  l->target->prefetch + at));
     for (int r = 0; r < t->rows; r++) {
         Index at = index_add(row_at[r], index_mul(k, c->run_step));
         const Expr *a = build_let(&l->b, "a", expr_load(l->arena, l->kernel, c->a, at, 1));
@@ -105,7 +110,6 @@ static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index k)
 /* The stretch after this begins where this one's weights end. */
 static void ask_ahead(Lower *l, const Tile *t, Index part)
 {
-    enum { LINE = 16 };
     const Stretch *s = t->stretch;
     Index at = index_add(t->k_base, index_mul(index_plus(s->start, s->count), t->c->b_step));
     at = index_add(at, index_mul(index_add(s->part, part), s->lines * LINE));
@@ -194,7 +198,8 @@ static void sums_end(Lower *l, const Tile *t)
 void tile_build(Lower *l, const Contraction *c, const TilePlace *place, TileWork work,
                 const Stretch *stretch)
 {
-    Tile t = {.c = c, .at = place->at, .rows = place->rows, .stretch = stretch};
+    Tile t = {.c = c, .at = place->at, .rows = place->rows, .stretch = stretch,
+              .columns = place->columns};
     Piece pieces[MAX_PIECES];
     int n = pieces_cut(place->columns, c->lanes, pieces);
     for (int i = 0; i < n; i++)

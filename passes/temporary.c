@@ -28,7 +28,7 @@ static Temporary contraction_temporary(const Value *v)
     int64_t outputs = v->op == OP_linear ? v->type.shape.dim[v->type.shape.rank - 1]
                                          : v->type.shape.dim[1];
     int64_t rows = shape_count(&v->type.shape) / outputs;
-    if (!contraction_stretch(taps, s->dim[1]))
+    if (!contraction_stretch(taps, s->dim[1], SUMS_ROWS))
         return (Temporary){0};
     rows = rows < SUMS_ROWS ? rows : SUMS_ROWS;
     return (Temporary){.per_thread = temporary_align(rows * weight->layout.panel * 4)};
