@@ -37,10 +37,9 @@ static void write_header(Blob *blob, const char *name, bool big)
     memcpy(blob->header + 32, name, n < 31 ? n : 31);
 }
 
-Blob blob_pack(Arena *arena, const Program *program)
+static Blob pack(Arena *arena, const Program *program, bool big)
 {
     Blob blob = {.bytes = (size_t)program->weights_bytes};
-    bool big = program->target->big_endian;
     blob.payload = arena_alloc(arena, blob.bytes + 1);
     for (int i = 0; i < program->sections.n; i++) {
         const Section *s = &program->sections.at[i];
@@ -56,6 +55,16 @@ Blob blob_pack(Arena *arena, const Program *program)
     blob.hash = vtc_blob_hash(blob.payload, blob.bytes);
     write_header(&blob, program->name, big);
     return blob;
+}
+
+Blob blob_pack(Arena *arena, const Program *program)
+{
+    return pack(arena, program, program->target->big_endian);
+}
+
+Blob blob_pack_here(Arena *arena, const Program *program)
+{
+    return pack(arena, program, host_is_big());
 }
 
 bool blob_write(Arena *arena, const Blob *blob, const char *path, Diag *diag)

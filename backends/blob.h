@@ -7,14 +7,16 @@
 #include "support/file.h"
 
 typedef struct Blob {
-    unsigned char *payload; /* target's byte order */
+    unsigned char *payload; /* in the byte order asked for */
     size_t bytes;
     uint64_t hash;
     unsigned char header[64];
 } Blob;
 
-/* Packs every section. Weights must be bound. */
+/* Packs every section in the target's byte order. Weights must be bound. */
 Blob blob_pack(Arena *arena, const Program *program);
+/* The same in this machine's order, for the loop interpreter. */
+Blob blob_pack_here(Arena *arena, const Program *program);
 /* Header and payload to a file, whole or not at all. */
 bool blob_write(Arena *arena, const Blob *blob, const char *path, Diag *diag);
 

@@ -1,20 +1,13 @@
 /* Driving the C compiler, LLVM and the linker. */
-#define _DEFAULT_SOURCE /* realpath, mkdtemp */
 #include "backends/build.h"
 #include "backends/blob.h"
 #include "backends/c/emit.h"
 #include "backends/llvm/llvm.h"
+#include "backends/process.h"
 #include <dirent.h>
-#include <errno.h>
-#include <spawn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-extern char **environ;
 
 #ifndef VTC_RUNTIME_DIR
 #define VTC_RUNTIME_DIR "runtime"
@@ -37,66 +30,6 @@ typedef struct Job {
     const char *compiler;
     VEC(char *) command;
 } Job;
-
-/* ---- processes, folders ------------------------------------------------ */
-
-int build_spawn(char *const argv[], bool verbose)
-{
-    pid_t pid;
-    int status;
-    for (int i = 0; verbose && argv[i]; i++)
-        fprintf(stderr, "%s%s", argv[i], argv[i + 1] ? " " : "\n");
-    if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) != 0)
-        return -1;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return -1;
-    if (!WIFEXITED(status))
-        return -1;
-    return WEXITSTATUS(status) == 127 ? -1 : WEXITSTATUS(status);
-}
-
-static char made[4096]; /* removed at exit, however the run ends */
-
-static void remove_made(void)
-{
-    if (made[0])
-        build_tempdir_remove(made);
-    made[0] = 0;
-}
-
-const char *build_tempdir(Arena *arena, Diag *diag)
-{
-    const char *base = getenv("TMPDIR");
-    char *path = arena_printf(arena, "%s/vtc-XXXXXX", base && *base ? base : "/tmp");
-    if (!mkdtemp(path)) {
-        diag_error(diag, (Span){0}, "cannot make a temporary folder '%s': %s", path,
-                   strerror(errno));
-        return NULL;
-    }
-    static bool registered;
-    if (!registered)
-        atexit(remove_made);
-    registered = true;
-    if (strlen(path) < sizeof made)
-        strcpy(made, path);
-    return path;
-}
-
-void build_tempdir_remove(const char *path)
-{
-    DIR *dir = opendir(path);
-    if (!dir)
-        return;
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        char file[8192];
-        snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            unlink(file);
-    }
-    closedir(dir);
-    rmdir(path);
-}
 
 const char *build_runtime(Arena *arena)
 {
@@ -125,33 +58,37 @@ static void words(Job *job, const char *text)
         word(job, at);
 }
 
-static bool runs(const char *compiler)
+static const char *wished_compiler(Job *job, const char *wish)
 {
-    char *const argv[] = {(char *)(uintptr_t)compiler, (char *)(uintptr_t)"-dumpversion", NULL};
-    posix_spawn_file_actions_t quiet;
-    pid_t pid;
-    int status = -1;
-    posix_spawn_file_actions_init(&quiet);
-    posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", 1, 0);
-    posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", 1, 0);
-    if (posix_spawnp(&pid, compiler, &quiet, NULL, argv, environ) == 0)
-        waitpid(pid, &status, 0);
-    posix_spawn_file_actions_destroy(&quiet);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (process_starts(wish))
+        return wish;
+    diag_error(job->diag, (Span){0}, "the C compiler '%s' does not run", wish);
+    return NULL;
+}
+
+/* Another machine's compiler: its row says which. */
+static const char *cross_compiler(Job *job, const Target *target)
+{
+    char *command = arena_strdup(job->arena, target->cc);
+    command[strcspn(command, " ")] = 0;
+    if (process_starts(command))
+        return target->cc;
+    diag_error(job->diag, (Span){0}, "no C compiler for %s: '%s' does not run; install the "
+                                     "packages '%s'", target->name, command, target->package);
+    return NULL;
 }
 
 static const char *find_compiler(Job *job)
 {
-    const char *wish = job->options->compiler ? job->options->compiler : getenv("CC");
-    if (wish && *wish) {
-        if (runs(wish))
-            return wish;
-        diag_error(job->diag, (Span){0}, "the C compiler '%s' does not run", wish);
-        return NULL;
-    }
-    static const char *const usual[] = {"cc", "gcc", "clang"};
+    const char *usual[] = {"cc", "gcc", "clang"}, *wish = getenv("CC");
+    if (job->options->compiler)
+        return wished_compiler(job, job->options->compiler);
+    if (*job->program->target->cc)
+        return cross_compiler(job, job->program->target);
+    if (wish && *wish)
+        return wished_compiler(job, wish);
     for (int i = 0; i < 3; i++)
-        if (runs(usual[i]))
+        if (process_starts(usual[i]))
             return usual[i];
     diag_error(job->diag, (Span){0}, "no C compiler found: install the package 'gcc', or "
                                      "'clang', or set CC");
@@ -171,9 +108,11 @@ static bool run_command(Job *job, const char *what)
 
 static void compile_words(Job *job, const char *source, const char *object)
 {
-    word(job, job->compiler);
-    words(job, "-std=c11 -O2 -ffp-contract=off -fno-math-errno -fPIC -c");
-    words(job, job->program->target->cc_flags);
+    const Target *target = job->program->target;
+    words(job, job->compiler);
+    words(job, "-std=c11 -O2 -ffp-contract=off -fno-math-errno -c");
+    words(job, target->freestanding ? "" : "-fPIC");
+    words(job, target->cc_flags);
     word(job, "-I");
     word(job, build_runtime(job->arena));
     word(job, "-I");
@@ -212,11 +151,11 @@ static void weights_c_array(const Job *job, Text *out)
 static void weights_assembly(const Job *job, const char *blob_path, Text *out)
 {
     text_printf(out, "    .section .rodata\n    .balign 4096\n    .globl %s_weights\n"
-                     "    .type %s_weights, @object\n%s_weights:\n    .incbin ",
+                     "    .type %s_weights, %%object\n%s_weights:\n    .incbin ",
                 job->abi.name, job->abi.name, job->abi.name);
     text_quoted(out, blob_path);
     text_printf(out, ", 64\n    .size %s_weights, . - %s_weights\n"
-                     "    .section .note.GNU-stack,\"\",@progbits\n", job->abi.name,
+                     "    .section .note.GNU-stack,\"\",%%progbits\n", job->abi.name,
                 job->abi.name);
 }
 
@@ -298,20 +237,55 @@ static bool compile_main(Job *job)
     return run_command(job, "the C compiler");
 }
 
+/* This machine's runtime is ready; for others it is compiled with the program. */
+static void runtime_words(Job *job)
+{
+    const char *dir = build_runtime(job->arena);
+    DIR *sources = *job->program->target->cc ? opendir(dir) : NULL;
+    if (!*job->program->target->cc) {
+        word(job, runtime_library(job->arena));
+        words(job, VTC_LINK_FLAGS);
+        return;
+    }
+    words(job, "-std=c11 -O2 -w -ffp-contract=off -idirafter /usr/include -I");
+    word(job, dir);
+    words(job, job->program->target->cc_flags);
+    for (struct dirent *entry; sources && (entry = readdir(sources)) != NULL;) {
+        size_t n = strlen(entry->d_name);
+        if (n > 2 && strcmp(entry->d_name + n - 2, ".c") == 0)
+            word(job, arena_printf(job->arena, "%s/%s", dir, entry->d_name));
+    }
+    if (sources)
+        closedir(sources);
+}
+
 static bool link_exe(Job *job, const char *out)
 {
     bool c = job->options->backend == BACKEND_c;
     if (c && !compile_main(job))
         return false;
-    word(job, job->compiler);
+    words(job, job->compiler);
     word(job, "-o");
     word(job, out);
     object_words(job);
     if (c)
         word(job, temp(job, "_main.o"));
-    word(job, runtime_library(job->arena));
-    words(job, VTC_LINK_FLAGS " -lpthread -lm");
+    runtime_words(job);
+    words(job, "-lpthread -lm");
     return run_command(job, "the linker");
+}
+
+/* gcc-ar stands beside a cross gcc; LLVM's knows every format. */
+static void archive_words(Job *job)
+{
+    const char *cc = job->program->target->cc;
+    size_t n = strlen(cc);
+    if (!*cc)
+        words(job, "ar rcsD");
+    else if (n > 4 && strcmp(cc + n - 4, "-gcc") == 0)
+        words(job, arena_printf(job->arena, "%s-ar rcsD", cc));
+    else
+        words(job, "llvm-ar-19 rcsD");
 }
 
 static bool link_result(Job *job, const char *out)
@@ -319,22 +293,24 @@ static bool link_result(Job *job, const char *out)
     switch (job->options->emit) {
     case EMIT_exe: return link_exe(job, out);
     case EMIT_so:
-        word(job, job->compiler);
+        words(job, job->compiler);
         words(job, "-shared -o");
         word(job, out);
         object_words(job);
         word(job, "-lm");
         return run_command(job, "the linker");
     case EMIT_lib:
-        words(job, "ar rcsD");
+        archive_words(job);
         word(job, out);
         object_words(job);
-        return run_command(job, "ar (package binutils)");
+        return run_command(job, "the archiver");
     case EMIT_obj:
-        words(job, "ld -r -o");
+        words(job, job->compiler);
+        words(job, job->program->target->cc_flags);
+        words(job, "-r -nostdlib -o");
         word(job, out);
         object_words(job);
-        return run_command(job, "ld (package binutils)");
+        return run_command(job, "the linker");
     case EMIT_c: case EMIT_asm: case EMIT_llvm: break;
     }
     return false;
@@ -382,8 +358,20 @@ static bool needs_compiler(const BuildOptions *o)
     return o->backend == BACKEND_c || o->emit == EMIT_exe || o->emit == EMIT_so;
 }
 
+static bool can_be_built(Job *job)
+{
+    bool hosted = job->options->emit == EMIT_exe || job->options->emit == EMIT_so;
+    if (!job->program->target->freestanding || !hosted)
+        return true;
+    diag_error(job->diag, (Span){0}, "%s has no system to run programs: --emit=c, obj or lib",
+               job->program->target->name);
+    return false;
+}
+
 static enum BuildStatus build_binary(Job *job)
 {
+    if (!can_be_built(job))
+        return BUILD_input;
     if (needs_compiler(job->options) && !(job->compiler = find_compiler(job)))
         return BUILD_environment;
     job->dir = build_tempdir(job->arena, job->diag);
@@ -393,7 +381,7 @@ static enum BuildStatus build_binary(Job *job)
     bool good = (job->options->backend == BACKEND_c ? compile_c(job) : compile_llvm(job)) &&
                 link_result(job, linked) && deliver(job, linked, job->options->out) &&
                 deliver_beside(job);
-    remove_made();
+    process_tempdir_end();
     return good ? BUILD_ok : BUILD_environment;
 }
 
@@ -439,7 +427,7 @@ static enum BuildStatus build_assembly(Job *job)
                 deliver(job, temp(job, ".s"), job->options->out) &&
                 write_weights(job, path_dir(job->arena, job->options->out), job->abi.name) &&
                 deliver_beside(job);
-    remove_made();
+    process_tempdir_end();
     return good ? BUILD_ok : BUILD_environment;
 }
 
@@ -470,8 +458,11 @@ enum BuildStatus build_program(const Program *program, const BuildOptions *optio
                                Diag *diag)
 {
     Job job = {.arena = program->arena, .program = program, .options = options, .diag = diag};
+    WeightsAs weights = options->weights;
+    if (weights == WEIGHTS_embed && program->target->freestanding)
+        weights = WEIGHTS_c_array;
     job.blob = blob_pack(job.arena, program);
     job.abi = abi_of(job.arena, program, options->name ? options->name : program->name,
-                     options->weights, job.blob.hash);
+                     weights, job.blob.hash);
     return options->backend == BACKEND_c ? build_by_c(&job) : build_by_llvm(&job);
 }

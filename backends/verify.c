@@ -251,9 +251,35 @@ static void run_llvm(Verify *v, const Program *p, const Blob *blob, const Memory
         skip(v, stage.name, quiet);
 }
 
+static bool write_vector(Verify *v, const char *name, int port, const void *data,
+                         const Type *type)
+{
+    const char *path = arena_printf(v->arena, "%s/%s_%d.bin", v->o->vectors, name, port);
+    OutFile *out = outfile_open(v->arena, path, v->diag);
+    if (out)
+        outfile_write(out, data, (size_t)type_bytes(type));
+    return out && outfile_close(out, v->diag);
+}
+
+/* input_N.bin, output_N.bin: plain elements in this machine's byte order. */
+static bool write_vectors(Verify *v, const Program *p, const Memory *m)
+{
+    bool good = true;
+    int ports = 0;
+    FOR_VALUES(value, p->graph)
+        if (value->op == OP_input && good && ports < MOST_PORTS) {
+            good = write_vector(v, "input", ports, m->inputs[ports], &value->type);
+            ports++;
+        }
+    for (int i = 0; good && i < p->graph->outputs.n; i++)
+        good = write_vector(v, "output", i, m->outputs[i],
+                            &p->graph->outputs.at[i].value->type);
+    return good;
+}
+
 static void verify_program(Verify *v, const Program *p)
 {
-    Blob blob = blob_pack(v->arena, p);
+    Blob blob = blob_pack_here(v->arena, p);
     const void *inputs[MOST_PORTS] = {0};
     void *outputs[MOST_PORTS];
     int ports = 0;
@@ -269,8 +295,16 @@ static void verify_program(Verify *v, const Program *p)
     Memory m = {blob.payload, arena_alloc(v->arena, (size_t)p->workspace_bytes + 64), inputs,
                 outputs};
     uint64_t loops = 0;
-    if (run_stage(v, p, &(Stage){"loop interpreter", NULL}, &m, &loops))
-        run_compilers(v, p, &m, loops);
+    if (!run_stage(v, p, &(Stage){"loop interpreter", NULL}, &m, &loops))
+        return;
+    if (v->o->vectors && !write_vectors(v, p, &m))
+        return;
+    if (!target_runs_here(p->target)) {
+        text_printf(v->report, "compiled code          skipped: this machine is no %s\n",
+                    p->target->name);
+        return;
+    }
+    run_compilers(v, p, &m, loops);
     run_llvm(v, p, &blob, &m, loops);
 }
 

@@ -30,6 +30,8 @@ typedef struct VerifyOptions {
     bool llvm;                      /* also the LLVM back end, where it is built in */
     const VtcExecutor *const *executors; /* NULL-terminated; whole runs must give
                                             the same bits */
+    const char *vectors;            /* folder for inputs and the loop interpreter's
+                                       outputs, to compare other machines with */
     VerifyHook *hook;
     void *context;
 } VerifyOptions;

@@ -4,26 +4,8 @@
 #include <string.h>
 
 const Target targets[] = {
-#define TARGET(id, width, fma, big, pointer, rows, vectors, k_unroll, l1, l2,  \
-               ahead, fma_per_byte,                                             \
-               flags, llvm_triple, llvm_cpu, llvm_features, text)              \
-    {.name = id,                                                               \
-     .doc = text,                                                              \
-     .lanes = width,                                                           \
-     .has_fma = fma,                                                           \
-     .big_endian = big,                                                        \
-     .pointer_bytes = pointer,                                                 \
-     .tile_rows = rows,                                                        \
-     .tile_vectors = vectors,                                                  \
-     .unroll = k_unroll,                                                       \
-     .l1_bytes = l1,                                                           \
-     .l2_bytes = l2,                                                           \
-     .prefetch = ahead,                                                        \
-     .balance = fma_per_byte,                                                  \
-     .cc_flags = flags,                                                        \
-     .triple = llvm_triple,                                                    \
-     .cpu = llvm_cpu,                                                          \
-     .features = llvm_features},
+#define TARGET(id, ...)                                                        \
+    {.name = id, __VA_ARGS__},
 #include "ir/targets.def"
 };
 const int target_count = sizeof targets / sizeof *targets;
@@ -33,7 +15,7 @@ const Target *target_find(const char *name)
     for (int i = 0; i < target_count; i++)
         if (strcmp(targets[i].name, name) == 0)
             return &targets[i];
-    return NULL;
+    return strcmp(name, "native") == 0 ? target_native() : NULL;
 }
 
 #ifdef __x86_64__
@@ -59,4 +41,25 @@ static const char *host_name(void)
 const Target *target_host(void)
 {
     return target_find(host_name());
+}
+
+const Target *target_native(void)
+{
+    static Target native;
+    native = *target_host();
+    native.name = "native";
+    native.doc = "this very processor";
+    native.cpu = "native";
+    native.cc_flags = native.lanes == 16 ? "-march=native -mprefer-vector-width=512"
+                                         : "-march=native";
+    return &native;
+}
+
+/* The levels of one machine differ in their lanes. */
+bool target_runs_here(const Target *target)
+{
+    const Target *host = target_host();
+    if (strcmp(target->name, "native") == 0 || !*target->triple)
+        return true;
+    return strcmp(host->triple, target->triple) == 0 && target->lanes <= host->lanes;
 }

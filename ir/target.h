@@ -8,9 +8,12 @@
 typedef struct Target {
     const char *name;   /* x86-64-v4 */
     const char *doc;
+    /* what loops are made for */
     int lanes;          /* f32 in one vector register; 1: no vectors */
     bool has_fma;       /* fast IEEE fma */
+    bool flushes;       /* vectors may take denormals for zero: bits may differ */
     bool big_endian;
+    bool freestanding;  /* no C library, no programs: c, obj, lib, asm, llvm */
     int pointer_bytes;
     int tile_rows;      /* output pixels in one register tile */
     int tile_vectors;   /* vectors of output channels in it */
@@ -18,14 +21,22 @@ typedef struct Target {
     int l1_bytes, l2_bytes;
     int prefetch;       /* f32 that weights are asked for ahead; 0: never */
     int balance;        /* multiply-adds in the time that memory gives a byte */
+    /* tools; empty: nothing special */
+    const char *cc;       /* command of the C compiler; empty: this machine's */
+    const char *package;  /* what to install when it is missing */
     const char *cc_flags; /* for gcc and clang */
-    const char *triple, *cpu, *features; /* for LLVM */
+    const char *triple, *cpu, *features, *abi; /* for LLVM */
+    const char *run;      /* what runs its programs where the machine cannot */
 } Target;
 
 extern const Target targets[];
 extern const int target_count;
-const Target *target_find(const char *name); /* NULL: none */
+const Target *target_find(const char *name); /* NULL: none; also "native" */
 const Target *target_host(void);             /* by cpuid; portable fallback */
+/* The host's row with everything this very processor has. */
+const Target *target_native(void);
+/* Can this machine run its code as it is? */
+bool target_runs_here(const Target *target);
 /* Widths that tails use: lanes, lanes/2, ... 4, then 1. */
 
 #endif

@@ -15,7 +15,7 @@ typedef struct CommandOptions {
     const char *models[64];
     int model_count;
     const char *model_name, *out, *emit, *backend, *target, *weights, *weights_as;
-    const char *format, *stage, *after, *passes, *stop_after, *input;
+    const char *format, *stage, *after, *passes, *stop_after, *input, *vectors;
     const char *skip[16];
     int skips;
     int max_threads, threads, runs;

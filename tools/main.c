@@ -61,6 +61,8 @@ static const OptionRow options[] = {
     ROW("--stage", "ast|graph|loops|c", "dump", K_text, stage, "what to print (graph)"),
     ROW("--after", "PASS|all", "dump", K_text, after, "the graph after a pass, or every change"),
     ROW("--exact", NULL, "verify", K_flag, exact, "the reference in double, however long it takes"),
+    ROW("--vectors", "FOLDER", "verify", K_text, vectors,
+        "keep inputs and outputs there, to compare other machines with"),
     ROW("--input", "FILE", "run verify", K_text, input, "an image, or the input as .npy"),
     ROW("--seed", "N", "init report dump verify bench", K_seed, seed,
         "of random weights (verify, bench: used when there is no weights file)"),

@@ -97,7 +97,7 @@ int command_verify(Context *c)
                              .compilers = c->o.backend && c->backend == BACKEND_llvm ? none
                                                                                 : compilers,
                              .llvm = !c->o.backend || c->backend == BACKEND_llvm,
-                             .executors = executors};
+                             .executors = executors, .vectors = c->o.vectors};
     Text report = text_new(c->arena);
     bool good = verify_graph(graph, &options, &report, c->diag);
     vtc_pool_destroy(pool);

@@ -126,13 +126,30 @@ static void scalar_helpers(Text *out)
              "INL int32_t wrap(uint32_t x) { return (int32_t)x; }\n\n");
 }
 
+/* Without a library the compiler's builtins are instructions. */
+static void library(const Target *target, Text *out)
+{
+    if (!target->freestanding)
+        text_add(out, "#include <math.h>\n");
+    text_add(out, "#include <stddef.h>\n#include <stdint.h>\n\n");
+    if (target->freestanding)
+        text_add(out, "#define NAN __builtin_nanf(\"\")\n"
+                      "#define INFINITY __builtin_inff()\n"
+                      "#define sqrtf __builtin_sqrtf\n"
+                      "#define floorf __builtin_floorf\n"
+                      "#define fmaf __builtin_fmaf\n\n");
+}
+
 void c_prelude(const Program *p, Text *out)
 {
     bool vectors = p->target->lanes > 1;
-    text_add(out, "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n\n");
+    library(p->target, out);
     if (!vectors) {
         text_add(out, "#define INL static inline\n");
         scalar_helpers(out);
+        if (p->target->has_fma)
+            text_add(out, "INL float fma_f1(float a, float b, float c) "
+                          "{ return fmaf(a, b, c); }\n\n");
         return;
     }
     text_add(out, "#if defined(__clang__) && defined(__has_builtin)\n"

@@ -203,7 +203,7 @@ LLVMValueRef llvm_function(Unit *u, const char *name, LLVMTypeRef type, bool vis
     LLVMValueRef f = LLVMAddFunction(u->module, name, type);
     LLVMSetLinkage(f, visible ? LLVMExternalLinkage : LLVMInternalLinkage);
     llvm_attribute(u, f, FUNCTION_ITSELF, "nounwind", 0);
-    if (*t->cpu)
+    if (*t->cpu && strcmp(t->cpu, "native") != 0)
         text_attribute(u, f, "target-cpu", t->cpu);
     if (*t->features)
         text_attribute(u, f, "target-features", t->features);

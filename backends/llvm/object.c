@@ -42,6 +42,27 @@ static void initialize(void)
     done = true;
 }
 
+/* "native" stands for this processor, no triple for this machine. */
+static LLVMTargetMachineRef make_machine(LLVMTargetRef target, const char *triple,
+                                         const Target *t)
+{
+    bool native = strcmp(t->cpu, "native") == 0;
+    char *cpu = native ? LLVMGetHostCPUName() : LLVMCreateMessage(t->cpu);
+    char *features = native ? LLVMGetHostCPUFeatures() : LLVMCreateMessage(t->features);
+    LLVMTargetMachineOptionsRef options = LLVMCreateTargetMachineOptions();
+    LLVMTargetMachineOptionsSetCPU(options, cpu);
+    LLVMTargetMachineOptionsSetFeatures(options, features);
+    LLVMTargetMachineOptionsSetABI(options, t->abi);
+    LLVMTargetMachineOptionsSetCodeGenOptLevel(options, LLVMCodeGenLevelDefault);
+    LLVMTargetMachineOptionsSetRelocMode(options,
+                                         t->freestanding ? LLVMRelocStatic : LLVMRelocPIC);
+    LLVMTargetMachineRef machine = LLVMCreateTargetMachineWithOptions(target, triple, options);
+    LLVMDisposeTargetMachineOptions(options);
+    LLVMDisposeMessage(cpu);
+    LLVMDisposeMessage(features);
+    return machine;
+}
+
 static LLVMTargetMachineRef target_machine(const Target *t, Diag *diag)
 {
     LLVMTargetRef target;
@@ -52,9 +73,7 @@ static LLVMTargetMachineRef target_machine(const Target *t, Diag *diag)
     if (LLVMGetTargetFromTriple(triple, &target, &message))
         complain(diag, "has no such target", message);
     else
-        machine = LLVMCreateTargetMachine(target, triple, t->cpu, t->features,
-                                          LLVMCodeGenLevelDefault, LLVMRelocPIC,
-                                          LLVMCodeModelDefault);
+        machine = make_machine(target, triple, t);
     LLVMDisposeMessage(triple);
     return machine;
 }

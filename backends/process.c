@@ -1,0 +1,87 @@
+/* Starting other programs, and the folder where their files are. */
+#define _DEFAULT_SOURCE /* mkdtemp */
+#include "backends/process.h"
+#include "backends/build.h"
+#include <dirent.h>
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+int build_spawn(char *const argv[], bool verbose)
+{
+    pid_t pid;
+    int status;
+    for (int i = 0; verbose && argv[i]; i++)
+        fprintf(stderr, "%s%s", argv[i], argv[i + 1] ? " " : "\n");
+    if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) != 0)
+        return -1;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    if (!WIFEXITED(status))
+        return -1;
+    return WEXITSTATUS(status) == 127 ? -1 : WEXITSTATUS(status);
+}
+
+static char made[4096]; /* removed at exit, however the run ends */
+
+void process_tempdir_end(void)
+{
+    if (made[0])
+        build_tempdir_remove(made);
+    made[0] = 0;
+}
+
+const char *build_tempdir(Arena *arena, Diag *diag)
+{
+    const char *base = getenv("TMPDIR");
+    char *path = arena_printf(arena, "%s/vtc-XXXXXX", base && *base ? base : "/tmp");
+    if (!mkdtemp(path)) {
+        diag_error(diag, (Span){0}, "cannot make a temporary folder '%s': %s", path,
+                   strerror(errno));
+        return NULL;
+    }
+    static bool registered;
+    if (!registered)
+        atexit(process_tempdir_end);
+    registered = true;
+    if (strlen(path) < sizeof made)
+        strcpy(made, path);
+    return path;
+}
+
+void build_tempdir_remove(const char *path)
+{
+    DIR *dir = opendir(path);
+    if (!dir)
+        return;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char file[8192];
+        snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            unlink(file);
+    }
+    closedir(dir);
+    rmdir(path);
+}
+
+bool process_starts(const char *program)
+{
+    char *const argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)"--version", NULL};
+    posix_spawn_file_actions_t quiet;
+    pid_t pid;
+    int status = -1;
+    posix_spawn_file_actions_init(&quiet);
+    posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", 1, 0);
+    posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", 1, 0);
+    if (posix_spawnp(&pid, program, &quiet, NULL, argv, environ) == 0)
+        waitpid(pid, &status, 0);
+    posix_spawn_file_actions_destroy(&quiet);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
