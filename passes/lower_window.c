@@ -38,14 +38,13 @@ static int64_t clamp_into(int64_t first, int64_t step, int64_t i, int64_t n, int
     return p;
 }
 
-/* Offset entries [oh][ow][kh][kw] relative to the image and channel. */
-static void window_table(Lower *l, Windowed *win, bool repeat_inside)
+/* One image's entries [oh][ow][kh][kw]; the pad pixel lies behind all images. */
+static int64_t window_image(int32_t *table, const Value *x, const Windowed *win,
+                            int64_t image, bool repeat_inside)
 {
-    const Value *x = l->group->anchor->args[0];
     const Window *w = &win->w;
-    int64_t n = w->out_h * w->out_w * win->taps, at = 0;
-    int64_t outside = shape_count(&x->type.shape);
-    int32_t *table = NEW(l->arena, int32_t, n);
+    int64_t first = image * x->place.stride[0], at = 0;
+    int64_t outside = shape_count(&x->type.shape) - first;
     for (int64_t oh = 0; oh < w->out_h; oh++)
         for (int64_t ow = 0; ow < w->out_w; ow++)
             for (int64_t k = 0; k < win->taps; k++) {
@@ -57,8 +56,21 @@ static void window_table(Lower *l, Windowed *win, bool repeat_inside)
                     h = clamp_into(h0, w->dilation_h, kh, w->kernel_h, w->in_h);
                     c = clamp_into(w0, w->dilation_w, kw, w->kernel_w, w->in_w);
                 }
-                table[at++] = (int32_t)pixel_offset(x, w, h, c, outside);
+                table[at++] = (int32_t)(first + pixel_offset(x, w, h, c, outside));
             }
+    return at;
+}
+
+/* Offset entries [n][oh][ow][kh][kw] relative to the channel. */
+static void window_table(Lower *l, Windowed *win, bool repeat_inside)
+{
+    const Value *x = l->group->anchor->args[0];
+    const Window *w = &win->w;
+    int64_t images = x->type.shape.dim[0], at = 0;
+    int64_t n = images * w->out_h * w->out_w * win->taps;
+    int32_t *table = NEW(l->arena, int32_t, n);
+    for (int64_t image = 0; image < images; image++)
+        at += window_image(table + at, x, win, image, repeat_inside);
     win->table = lower_table(l, "window", table, n);
     win->section = &l->program->sections.at[l->operand[win->table].section];
 }
@@ -193,25 +205,22 @@ void lower_window(Lower *l)
     lower_open(l, "window");
     Windowed win = window_describe(l);
     store_pad_pixel(l);
-    const Value *x = l->group->anchor->args[0];
     const Window *w = &win.w;
     Nest result = nest_of_result(l);
     bool flat = result.n == 3;
     At at = at_origin(l, 1, NULL);
     Index oh = lower_tasks(l, w->out_h);
     Axis images = result.axis[0];
-    for (int i = 0; i < l->operands; i++)
-        if (i == win.source)
-            images.step[i] = x->place.stride[0];
     const IVar *n = build_for(&l->b, "n", images.extent, false);
     at_move(&at, l->operands, &images, index_var(n));
     if (!flat)
         at_move(&at, l->operands, &result.axis[2], oh);
     const IVar *ow = build_for(&l->b, "ow", w->out_w, false);
     at_move(&at, l->operands, &result.axis[flat ? 2 : 3], index_var(ow));
-    at.index[win.source] = index_mul(index_var(n), x->place.stride[0]);
+    at.index[win.source] = index_const(0);
     Index pixel = index_add(index_mul(oh, w->out_w), index_var(ow));
-    window_channels(l, &win, at, index_mul(pixel, win.taps), pixel);
+    Index entry = index_add(pixel, index_mul(index_var(n), w->out_h * w->out_w));
+    window_channels(l, &win, at, index_mul(entry, win.taps), pixel);
     build_end(&l->b);
     build_end(&l->b);
     lower_close(l);
