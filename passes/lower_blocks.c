@@ -30,9 +30,9 @@ typedef struct Plan {
  * is there in time. Many tiles make sums wait often: longer ones. */
 int64_t contraction_stretch(int64_t taps, int64_t run, int64_t tiles)
 {
-    enum { FEW = 6, SHORT = 64, LONG = 128, WORTH = 32 };
+    enum { FEW = 6, SHORT = 64, LONG = 256, WORTH = 32 };
     int64_t most = tiles <= FEW ? SHORT : LONG;
-    if (tiles < 2 || taps * run <= 2 * most)
+    if (tiles < 2 || taps * run <= most)
         return 0;
     int64_t steps = divisor_below(run, most);
     return steps >= WORTH ? steps : 0;
