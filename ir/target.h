@@ -13,6 +13,7 @@ typedef struct Target {
     bool has_fma;       /* fast IEEE fma */
     bool flushes;       /* vectors may take denormals for zero: bits may differ */
     bool big_endian;
+    bool splits_vectors; /* its C compiler passes vectors to functions in halves */
     bool freestanding;  /* no C library, no programs: c, obj, lib, asm, llvm */
     int pointer_bytes;
     int tile_rows;      /* output pixels in one register tile */

@@ -86,16 +86,6 @@ int command_ops(Context *c)
     return EXIT_OK;
 }
 
-int command_targets(Context *c)
-{
-    (void)c;
-    for (int i = 0; i < target_count; i++)
-        printf("%-12s %2d lanes  %-8s %s%s\n", targets[i].name, targets[i].lanes,
-               targets[i].has_fma ? "fma" : "no fma", targets[i].doc,
-               &targets[i] == target_host() ? " (this machine)" : "");
-    return EXIT_OK;
-}
-
 int command_passes(Context *c)
 {
     (void)c;

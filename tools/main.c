@@ -57,7 +57,7 @@ static const OptionRow options[] = {
     ROW("--skip", "PASS", COMPILES, K_skip, skip, "not this optional pass"),
     ROW("--stop-after", "PASS", "dump", K_text, stop_after, "no pass behind this one"),
     ROW("--time-passes", NULL, COMPILES, K_flag, time_passes, "time of each pass on stderr"),
-    ROW("--format", "table|json|csv", "report bench", K_text, format, "how to print (table)"),
+    ROW("--format", "table|json|csv", "report bench targets", K_text, format, "how to print (table)"),
     ROW("--stage", "ast|graph|loops|c", "dump", K_text, stage, "what to print (graph)"),
     ROW("--after", "PASS|all", "dump", K_text, after, "the graph after a pass, or every change"),
     ROW("--exact", NULL, "verify", K_flag, exact, "the reference in double, however long it takes"),

@@ -95,6 +95,35 @@ static void lanewise(Text *out, const char *name, const char *call, int lanes)
     text_add(out, "}; }\n");
 }
 
+/* The helpers that take vectors, as macros: where functions are given vectors in
+ * halves the compiler does not put them together again, inlined or not. */
+static void macro_helpers(Text *out, int lanes)
+{
+    int n = lanes;
+    text_printf(out, "#define splat_f%d(s) __extension__({ const float s_ = (s); (f%d){", n, n);
+    lane_list(out, n, "s_");
+    text_printf(out, "}; })\n#define splat_i%d(s) __extension__({ const int32_t s_ = (s); (i%d){",
+                n, n);
+    lane_list(out, n, "s_");
+    text_add(out, "}; })\n");
+    for (int f = 0; f < 2; f++) {
+        char t = f ? 'f' : 'i';
+        text_printf(out, "#define load_%c%d(p) (*(const %c%du *)(p))\n", t, n, t, n);
+        text_printf(out, "#define store_%c%d(p, x) ((void)(*(%c%du *)(p) = (x)))\n", t, n, t, n);
+        text_printf(out, "#define select_%c%d(m, a, b) __extension__({ const i%d m_ = (m), "
+                         "a_ = (i%d)(a), b_ = (i%d)(b); (%c%d)(b_ ^ (m_ & (a_ ^ b_))); })\n",
+                    t, n, n, n, n, t, n);
+        for (int k = 0; k < 2; k++)
+            text_printf(out, "#define %s_%c%d(a, b) __extension__({ const %c%d x_ = (a), "
+                             "y_ = (b); select_%c%d(x_ %c y_, x_, y_); })\n",
+                        k ? "min" : "max", t, n, t, n, t, n, k ? '<' : '>');
+    }
+    text_printf(out, "#define abs_f%d(x) ((f%d)((i%d)(x) & INT32_MAX))\n"
+                     "#if defined(VTC_ELEMENTWISE_FMA)\n"
+                     "#define fma_f%d(a, b, c) __builtin_elementwise_fma(a, b, c)\n#endif\n\n",
+                n, n, n, n);
+}
+
 static void vector_helpers(Text *out, int lanes)
 {
     vector_types(out, lanes);
@@ -165,5 +194,7 @@ void c_prelude(const Program *p, Text *out)
         vector_helpers(out, lanes);
         if (p->target->has_fma)
             fma_helper(out, lanes);
+        if (p->target->splits_vectors)
+            macro_helpers(out, lanes);
     }
 }

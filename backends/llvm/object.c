@@ -68,7 +68,8 @@ static LLVMTargetMachineRef target_machine(const Target *t, Diag *diag)
     LLVMTargetRef target;
     char *message = NULL;
     initialize();
-    char *triple = *t->triple ? LLVMCreateMessage(t->triple) : LLVMGetDefaultTargetTriple();
+    char *triple = *t->triple ? LLVMNormalizeTargetTriple(t->triple)
+                              : LLVMGetDefaultTargetTriple();
     LLVMTargetMachineRef machine = NULL;
     if (LLVMGetTargetFromTriple(triple, &target, &message))
         complain(diag, "has no such target", message);
