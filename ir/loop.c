@@ -120,7 +120,7 @@ static int highest_number(const Block *block)
 {
     int most = -1;
     for (const Stmt *s = block->first; s; s = s->next) {
-        const char *made = s->kind == ST_for || s->kind == ST_iload  ? s->var->name
+        const char *made = s->var ? s->var->name
                            : s->kind == ST_let || s->kind == ST_var ? s->reg->name
                                                                      : "";
         int here[] = {number_behind(made), highest_number(&s->body),
@@ -212,6 +212,17 @@ const IVar *build_iload(Build *b, const char *name, int param, Index index,
     stmt->param = param;
     stmt->index = index;
     return stmt->var;
+}
+
+Index build_index(Build *b, const char *name, Index index)
+{
+    if (index.n == 0 || (index.n == 1 && index.base == 0 && index.term[0].factor == 1))
+        return index;
+    Stmt *stmt = append(b, ST_index);
+    stmt->index = index;
+    stmt->var = NEW(b->arena, IVar, 1);
+    *stmt->var = (IVar){fresh(b, name), index_min(&index), index_max(&index), &stmt->index};
+    return index_var(stmt->var);
 }
 
 static Reg *reg_new(Build *b, const char *name, LType type, int count,

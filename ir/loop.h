@@ -45,10 +45,13 @@ extern const ExprInfo expr_info[EXPR_COUNT];
 
 /* ---- indices ----------------------------------------------------------- */
 
+typedef struct Index Index;
+
 /* An index variable. */
 typedef struct IVar {
     const char *name; /* unique in its kernel, among registers too */
     int64_t min, max; /* values it can take, inclusive */
+    const Index *is;  /* made by ST_index: what it stands for; else NULL */
 } IVar;
 
 typedef struct Term {
@@ -59,11 +62,11 @@ typedef struct Term {
 enum { MAX_TERMS = 12, MAX_LANES = 64 };
 
 /* base + sum of factor * var; terms have distinct variables, factor != 0. */
-typedef struct Index {
+struct Index {
     int64_t base;
     int n;
     Term term[MAX_TERMS];
-} Index;
+};
 
 Index index_const(int64_t base);
 Index index_var(const IVar *var);
@@ -103,6 +106,8 @@ struct Expr {
 typedef enum StmtKind {
     ST_for,     /* for var < count (serial, or unrolled) body */
     ST_iload,   /* index variable `var` = table parameter[index] (i32) */
+    ST_index,   /* index variable `var` = index: what inner loops would work out
+                   again and again */
     ST_let,     /* reg = expr, once */
     ST_var,     /* reg (or each of an array) = expr; may be set again */
     ST_set,     /* reg[index] = expr */
@@ -120,13 +125,13 @@ typedef struct Block {
 struct Stmt {
     StmtKind kind;
     Stmt *next;
-    IVar *var;      /* for, iload */
+    IVar *var;      /* for, iload, index */
     int64_t count;  /* for: trip count, starts at 0, step 1 */
     bool unroll;    /* for: every iteration spelled out */
     const Reg *reg; /* let, var, set */
     const Expr *expr;
     int param;      /* store, iload, prefetch */
-    Index index;    /* store, iload, set, prefetch; if: lhs */
+    Index index;    /* store, iload, index, set, prefetch; if: lhs */
     int64_t limit;  /* if: index < limit */
     Block body, other;
     const char *text; /* comment */
@@ -228,6 +233,8 @@ void build_end(Build *b);
 /* Table entry as an index variable; min and max from the table's section. */
 const IVar *build_iload(Build *b, const char *name, int param, Index index,
                         int64_t min, int64_t max);
+/* The index by a name; itself when there is nothing to work out. */
+Index build_index(Build *b, const char *name, Index index);
 const Expr *build_let(Build *b, const char *name, const Expr *expr);
 const Reg *build_var(Build *b, const char *name, int count, const Expr *init);
 void build_set(Build *b, const Reg *reg, Index element, const Expr *expr);

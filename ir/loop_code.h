@@ -46,6 +46,7 @@ struct Instr {
 void code_run(const Code *code);
 /* What computes an expression that is no constant, register or change of type. */
 Run *run_of(const Expr *e);
-Run run_copy, run_pick, run_put, run_store, run_store_bytes, run_for, run_if, run_iload;
+Run run_copy, run_pick, run_put, run_store, run_store_bytes, run_for, run_if, run_iload,
+    run_index;
 
 #endif

@@ -217,6 +217,15 @@ static void resolve_if(Resolver *r, const Stmt *s)
     op->other = other;
 }
 
+static void resolve_index(Resolver *r, const Stmt *s)
+{
+    Where at = where_of(r, &s->index);
+    int64_t *var = var_slot(r, s->var);
+    Instr *op = push(r, run_index, 1);
+    op->at = at;
+    op->var = var;
+}
+
 static void resolve_iload(Resolver *r, const Stmt *s)
 {
     Where at = where_of(r, &s->index);
@@ -236,6 +245,7 @@ static Code *resolve_block(Resolver *r, const Block *block)
         switch (s->kind) {
         case ST_for: resolve_for(r, s); break;
         case ST_iload: resolve_iload(r, s); break;
+        case ST_index: resolve_index(r, s); break;
         case ST_let:
         case ST_var:
         case ST_set: resolve_assign(r, s); break;

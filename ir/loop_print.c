@@ -127,6 +127,10 @@ static void print_stmt(const Kernel *k, const Stmt *s, int depth, Text *out)
         text_printf(out, "  // %lld to %lld\n", (long long)s->var->min,
                     (long long)s->var->max);
         return;
+    case ST_index:
+        text_printf(out, "index %s = ", s->var->name);
+        print_index(&s->index, out);
+        break;
     case ST_let:
     case ST_var:
         text_add(out, s->kind == ST_let ? "let " : "var ");

@@ -222,6 +222,11 @@ void run_iload(const Instr *o)
     *o->var = entry;
 }
 
+void run_index(const Instr *o)
+{
+    *o->var = where(&o->at);
+}
+
 void code_run(const Code *code)
 {
     const Instr *end = code->at + code->n;

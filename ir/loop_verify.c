@@ -156,12 +156,26 @@ static bool check_scopes(Check *c, const Index *index)
     return known;
 }
 
+/* In terms of loops, tables and tasks alone: what guards speak of. */
+static Index expanded(const Index *index)
+{
+    Index sum = index_const(index->base);
+    for (int i = 0; i < index->n; i++) {
+        const IVar *var = index->term[i].var;
+        Index term = var->is ? expanded(var->is) : index_var(var);
+        sum = index_add(sum, index_mul(term, index->term[i].factor));
+    }
+    return sum;
+}
+
 static void check_access(Check *c, const Index *index, int64_t extent, int lanes,
                          const char *what)
 {
     int64_t low, high;
     if (!check_scopes(c, index))
         return;
+    Index whole = expanded(index);
+    index = &whole;
     index_range(c, index, &low, &high);
     for (int i = 0; i < c->guards.n; i++)
         high = guarded_high(c, &c->guards.at[i], index, high);
@@ -318,6 +332,11 @@ static void check_stmt(Check *c, const Stmt *s)
     switch (s->kind) {
     case ST_for: check_for(c, s); return;
     case ST_iload: check_iload(c, s); return;
+    case ST_index:
+        check_scopes(c, &s->index);
+        check(c, s->var->is == &s->index, "an index variable knows what it is", s->var->name);
+        enter(c, s->var, s->var->name, SCOPE_open);
+        return;
     case ST_let:
     case ST_var: check_make(c, s); return;
     case ST_set: check_set(c, s); return;

@@ -53,6 +53,9 @@ int64_t contraction_stretch(int64_t taps, int64_t run, int64_t tiles);
 
 void contraction_describe(Lower *l, Contraction *c);
 void contraction_build(Lower *l, Contraction *c);
+/* One stretch of the whole reduction (begin, multiply) over all tiles from `at`
+ * on; the sums wait in the sink. */
+void contraction_work(Lower *l, Contraction *c, At at, TileWork work);
 /* All rows and columns from `at` on, within one task. */
 void contraction_tiles(Lower *l, Contraction *c, At at);
 

@@ -186,7 +186,7 @@ static bool reads_outside(const Value *v)
     if (v->op != OP_conv2d && v->op != OP_conv1d && v->op != OP_avg_pool2d)
         return false;
     Window w = window_of(v);
-    return v->schedule.algorithm == ALGORITHM_winograd || window_leaves_map(&w);
+    return v->schedule.algorithm != ALGORITHM_direct || window_leaves_map(&w);
 }
 
 /* Few channels: the padding is made explicit, rows become dense runs. */

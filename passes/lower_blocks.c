@@ -331,6 +331,17 @@ static void build_outer_tasks(Lower *l, Plan *p, Axis *axis)
     build_end(&l->b);
 }
 
+void contraction_work(Lower *l, Contraction *c, At at, TileWork work)
+{
+    Plan p = {.c = c};
+    plan_tiles(l, &p);
+    p.block = p.tiles;
+    p.blocks = 1;
+    c->sums = c->sink;
+    Spot spot = {at, index_const(0), c->columns.extent};
+    each_tile(l, &p, &spot, work, (Stretch){.count = c->run});
+}
+
 void contraction_tiles(Lower *l, Contraction *c, At at)
 {
     Plan p = {.c = c};

@@ -75,12 +75,12 @@ static void tile_end(Lower *l, const Tile *t)
 /* ---- the inner loop ---------------------------------------------------- */
 
 /* acc += a[row offset + k] * b[k]: b's vectors once, then a row at a time. */
-static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index k)
+static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index b_at, Index k)
 {
     const Contraction *c = t->c;
     const Expr *b[MAX_VECTORS];
     for (int v = 0; v < t->vectors; v++) {
-        Index at = index_add(t->k_base, index_mul(k, c->b_step));
+        Index at = index_add(b_at, index_mul(k, c->b_step));
         at = index_add(at, index_mul(index_const(t->vector[v].start),
                                      c->columns.step[c->b]));
         b[v] = build_let(&l->b, "b",
@@ -88,7 +88,7 @@ static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index k)
     }
     for (int64_t at = 0; t->stretch->near && at < t->columns; at += LINE)
         build_prefetch(&l->b, c->b,
-                       index_plus(index_add(t->k_base, index_mul(k, c->b_step)),
+                       index_plus(index_add(b_at, index_mul(k, c->b_step)),
                                   l->target->prefetch + at));
     for (int r = 0; r < t->rows; r++) {
         Index at = index_add(row_at[r], index_mul(k, c->run_step));
@@ -108,11 +108,11 @@ static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index k)
 }
 
 /* The stretch after this begins where this one's weights end. */
-static void ask_ahead(Lower *l, const Tile *t, Index part)
+static void ask_ahead(Lower *l, const Tile *t, Index b_at, Index part)
 {
     const Stretch *s = t->stretch;
-    Index at = index_add(t->k_base, index_mul(index_plus(s->start, s->count), t->c->b_step));
-    at = index_add(at, index_mul(index_add(s->part, part), s->lines * LINE));
+    Index at = index_plus(b_at, s->count * t->c->b_step);
+    at = index_add(at, index_mul(part, s->lines * LINE));
     for (int i = 0; i < s->lines; i++)
         build_prefetch(&l->b, t->c->b, index_plus(at, i * LINE));
 }
@@ -121,21 +121,23 @@ static void tile_run(Lower *l, const Tile *t, const Index *row_at)
 {
     int unroll = l->target->unroll;
     const Stretch *s = t->stretch;
+    Index at[MAX_ROWS];
+    for (int r = 0; r < t->rows; r++)
+        at[r] = build_index(&l->b, "a", index_add(row_at[r], index_mul(s->start, t->c->run_step)));
+    Index b = build_index(&l->b, "w", index_add(t->k_base, index_mul(s->start, t->c->b_step)));
     int64_t whole = s->count / unroll, rest = s->count % unroll;
+    Index ahead = s->lines ? build_index(&l->b, "ahead", index_add(b, index_mul(s->part, s->lines * LINE))) : b;
     if (whole) {
         const IVar *k = build_for(&l->b, "k", whole, false);
-        ask_ahead(l, t, index_var(k));
+        ask_ahead(l, t, ahead, index_var(k));
         const IVar *u = build_for(&l->b, "u", unroll, true);
-        tile_step(l, t, row_at,
-                  index_add(s->start, index_add(index_mul(index_var(k), unroll),
-                                                index_var(u))));
+        tile_step(l, t, at, b, index_add(index_mul(index_var(k), unroll), index_var(u)));
         build_end(&l->b);
         build_end(&l->b);
     }
     if (rest) {
         const IVar *u = build_for(&l->b, "u", rest, true);
-        tile_step(l, t, row_at, index_plus(index_add(s->start, index_var(u)),
-                                           whole * unroll));
+        tile_step(l, t, at, b, index_plus(index_var(u), whole * unroll));
         build_end(&l->b);
     }
 }

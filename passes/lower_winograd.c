@@ -11,7 +11,11 @@
  *     products: for each point:    M[point][tile][oc] = V[point] U[panel][point]
  *     outputs:  for each tile, oc: y = chain(A^T M A + bias)
  *
- * The weights U are transformed at compile time (ir/pack.h). Inputs are read
+ * The weights U are transformed at compile time, or (online) by the task that
+ * multiplies with them, some input channels at a time: they then come from memory
+ * in 9, not points, elements each.
+ *
+ * Inputs are read
  * through a table of pixels, as in lower_contract.c, [Row offsets from a table].
  * Both forms give the same bits. */
 #include "passes/contraction.h"
@@ -20,7 +24,7 @@
 
 typedef struct Wino {
     Winograd g;
-    int x, weight, bias, table, v, m, t; /* operands */
+    int x, weight, bias, table, v, m, t, u; /* operands */
     Nest nest;                           /* of the result */
     Axis channel;                        /* its channels, with the bias */
 } Wino;
@@ -107,23 +111,76 @@ static void build_inputs(Lower *l, const Wino *w, Index first, Index v)
     build_end(&l->b);
 }
 
-/* ---- products ---------------------------------------------------------- */
+/* ---- weights, online ---------------------------------------------------- */
 
-/* M[point] = V[point] U[panel][point], `columns` channels of panel `panel`. */
-static void build_products(Lower *l, const Wino *w, Index panel, int64_t columns)
+/* U[point] = G w G^T for one input channel and one vector of outputs: `from` is
+ * the weight's element at the first window position, `to` that of U. */
+static void transform_weight(Lower *l, const Wino *w, Index from, Index to)
 {
     const Winograd *g = &w->g;
-    Contraction c = {.a = w->v, .b = w->weight, .bias = -1, .table = -1, .sink = w->m, .sums = -1,
+    const Expr *rows[MAX_POINTS][MAX_POINTS], *in[MAX_POINTS], *out[MAX_POINTS];
+    int taps = g->b.taps, points = g->b.points;
+    int64_t step = g->inputs * g->width, ahead = g->part * g->width;
+    for (int kw = 0; kw < taps; kw++) {
+        for (int kh = 0; kh < taps; kh++) {
+            Index at = index_plus(from, (kh * taps + kw) * step);
+            if (l->target->prefetch)
+                build_prefetch(&l->b, w->weight, index_plus(at, ahead));
+            in[kh] = build_let(&l->b, "w", expr_load(l->arena, l->kernel, w->weight, at,
+                                                     l->target->lanes));
+        }
+        transform_build(&l->b, l->target, &g->b.g, points, taps, in, out);
+        for (int p = 0; p < points; p++)
+            rows[p][kw] = out[p];
+    }
+    for (int p = 0; p < points; p++) {
+        transform_build(&l->b, l->target, &g->b.g, points, taps, rows[p], out);
+        for (int q = 0; q < points; q++)
+            build_store(&l->b, w->u, index_plus(to, (p * points + q) * g->u_point), out[q]);
+    }
+}
+
+static void build_weights(Lower *l, const Wino *w, Index panel, Index part)
+{
+    const Winograd *g = &w->g;
+    int lanes = l->target->lanes;
+    const IVar *channel = build_for(&l->b, "ic", g->part, false);
+    const IVar *vector = build_for(&l->b, "oc", g->width / lanes, false);
+    Index column = index_mul(index_var(vector), lanes);
+    Index to = index_add(index_mul(index_var(channel), g->width), column);
+    Index from = index_add(index_mul(panel, g->b.taps * g->b.taps * g->inputs * g->width),
+                           index_mul(part, g->part * g->width));
+    transform_weight(l, w, index_add(from, to), to);
+    build_end(&l->b);
+    build_end(&l->b);
+}
+
+/* ---- products ---------------------------------------------------------- */
+
+static Contraction products_of(const Lower *l, const Wino *w, int64_t columns)
+{
+    const Winograd *g = &w->g;
+    int weight = g->online ? w->u : w->weight;
+    Contraction c = {.a = w->v, .b = weight, .bias = -1, .table = -1, .sink = w->m, .sums = -1,
                      .packed = true, .groups = 1, .taps = 1, .run = g->inputs,
                      .run_step = 1, .b_step = g->width, .panel = g->width,
                      .lanes = l->target->lanes};
+    c.run = g->online ? g->part : g->inputs;
     c.rows.operands = l->operands;
     c.rows.n = 1;
     c.rows.axis[0] = (Axis){.extent = g->tiles};
     c.rows.axis[0].step[w->v] = g->v_tile;
     c.rows.axis[0].step[w->m] = g->width;
     c.columns = (Axis){.extent = columns};
-    c.columns.step[w->weight] = c.columns.step[w->m] = 1;
+    c.columns.step[weight] = c.columns.step[w->m] = 1;
+    return c;
+}
+
+/* M[point] = V[point] U[panel][point], `columns` channels of panel `panel`. */
+static void build_products(Lower *l, const Wino *w, Index panel, int64_t columns)
+{
+    const Winograd *g = &w->g;
+    Contraction c = products_of(l, w, columns);
     const IVar *point = build_for(&l->b, "point", g->points, false);
     At at = at_origin(l, 1, NULL);
     at.index[w->v] = index_mul(index_var(point), g->v_point);
@@ -131,6 +188,31 @@ static void build_products(Lower *l, const Wino *w, Index panel, int64_t columns
     at.index[w->weight] = index_add(index_mul(panel, g->points * g->inputs * g->width),
                                     index_mul(index_var(point), g->inputs * g->width));
     contraction_tiles(l, &c, at);
+    build_end(&l->b);
+}
+
+/* For each point, the work on all tiles; `part` tells the input channels. */
+static void each_point(Lower *l, const Wino *w, int64_t columns, TileWork work, Index part)
+{
+    const Winograd *g = &w->g;
+    Contraction c = products_of(l, w, columns);
+    const IVar *point = build_for(&l->b, "point", g->points, false);
+    At at = at_origin(l, 1, NULL);
+    at.index[w->v] = index_add(index_mul(index_var(point), g->v_point),
+                               index_mul(part, g->part));
+    at.index[w->m] = index_mul(index_var(point), g->m_point);
+    at.index[w->u] = index_mul(index_var(point), g->u_point);
+    contraction_work(l, &c, at, work);
+    build_end(&l->b);
+}
+
+static void build_online(Lower *l, const Wino *w, Index panel, int64_t columns)
+{
+    const Winograd *g = &w->g;
+    each_point(l, w, columns, TILE_begin, index_const(0));
+    const IVar *part = build_for(&l->b, "part", g->inputs / g->part, false);
+    build_weights(l, w, panel, index_var(part));
+    each_point(l, w, columns, TILE_multiply, index_var(part));
     build_end(&l->b);
 }
 
@@ -249,6 +331,9 @@ static void open_operands(Lower *l, Wino *w)
     int64_t own = w->g.by_panels ? 0 : v;
     w->m = lower_scratch(l, "m", own, w->g.m_count);
     w->t = lower_scratch(l, "t", own + m, w->g.t_count);
+    if (w->g.online)
+        w->u = lower_scratch(l, "u", own + m + temporary_align(w->g.t_count * 4),
+                             w->g.u_count);
     w->v = w->g.by_panels ? lower_shared(l, "v", 0, w->g.v_count, ACCESS_read)
                           : lower_scratch(l, "v", 0, w->g.v_count);
     w->x = w->table = -1;
@@ -274,7 +359,10 @@ static void build_panel(Lower *l, const Wino *w, At at, Index panel, bool narrow
         step.step[i] *= g->width;
         down.step[i] *= g->b.outputs;
     }
-    build_products(l, w, panel, columns);
+    if (g->online)
+        build_online(l, w, panel, columns);
+    else
+        build_products(l, w, panel, columns);
     at_move(&at, l->operands, &step, panel);
     if (!g->by_panels) {
         build_outputs(l, w, at, index_var(l->kernel->task), columns);
@@ -353,7 +441,7 @@ static void lower_by_panels(Lower *l, Wino *w)
 void lower_winograd(Lower *l)
 {
     const Value *conv = l->group->anchor;
-    Wino w = {.g = winograd_of(conv, conv->schedule.tile, l->target)};
+    Wino w = {.g = winograd_of(conv, conv->schedule, l->target)};
     if (w.g.by_panels)
         lower_by_panels(l, &w);
     else

@@ -18,35 +18,59 @@ static double direct_cost(const Value *conv, const Target *target)
     return (double)value_macs(conv) + weights * target->balance;
 }
 
-static double winograd_cost(const Value *conv, int tile, const Target *target)
+/* Bytes that pass through the second-level cache: sums that wait between parts of
+ * the input channels, and weights transformed online, written and read. */
+static double cache_bytes(const Winograd *g, double tiles)
 {
-    Winograd g = winograd_of(conv, tile, target);
+    enum { PART = 128 };
+    double parts = (double)g->inputs / (double)(g->online ? g->part : PART);
+    double bytes = 8 * tiles * (double)(g->points * g->outputs) * (parts < 1 ? 1 : parts);
+    return g->online ? bytes + 8 * (double)(g->points * g->inputs * g->outputs) : bytes;
+}
+
+static double winograd_cost(const Value *conv, Schedule schedule, const Target *target)
+{
+    Winograd g = winograd_of(conv, schedule, target);
     double tiles = (double)(conv->type.shape.dim[0] * g.tiles_h * g.tiles_w);
-    double products = tiles * (double)(g.points * g.inputs * g.outputs);
-    double weights = 4.0 * (double)(g.points * g.inputs * g.outputs);
+    double pairs = (double)(g.inputs * g.outputs);
+    double products = tiles * (double)g.points * pairs;
+    double elements = g.online ? g.b.taps * g.b.taps : (double)g.points;
     /* The transforms' additions run at half the rate of the products and wait for
-     * memory: counted fourfold. */
+     * memory: counted fourfold; those of weights stay in registers: twofold. */
     double side = g.b.inputs, points = g.b.points, outputs = g.b.outputs;
     double in = (double)g.inputs * points * (side + points);
     double out = (double)g.outputs * outputs * (points + outputs);
-    return products + weights * target->balance + 4 * tiles * (in + out);
+    double cost = products + 4 * elements * pairs * target->balance + 4 * tiles * (in + out);
+    cost += cache_bytes(&g, tiles);
+    return g.online ? cost + 2 * pairs * points * (points + g.b.taps) : cost;
+}
+
+/* Online, a task is a panel: one panel is one task, for one thread. */
+static bool schedule_fits(const Value *conv, Schedule schedule, const Target *target)
+{
+    return schedule.algorithm != ALGORITHM_winograd_online ||
+           winograd_of(conv, schedule, target).panels > 1;
 }
 
 static Schedule choose(const Graph *graph, const Value *conv, const Target *target)
 {
     Schedule best = {.algorithm = ALGORITHM_direct};
-    bool allowed = !graph->options.plain && !graph->options.small &&
-                   conv->args[0]->type.shape.dim[0] == 1;
+    bool allowed = !graph->options.plain && conv->args[0]->type.shape.dim[0] == 1;
     if (!allowed || !conv_suits_winograd(conv, target))
         return best;
     double least = direct_cost(conv, target);
-    for (int tile = 2; tile <= BILINEAR_MOST; tile++) {
-        double cost = winograd_cost(conv, tile, target);
-        if (cost < least) {
-            least = cost;
-            best = (Schedule){ALGORITHM_winograd, tile};
+    const Algorithm algorithms[] = {ALGORITHM_winograd_online, ALGORITHM_winograd};
+    for (int i = 0; i < (graph->options.small ? 1 : 2); i++)
+        for (int tile = 2; tile <= BILINEAR_MOST; tile++) {
+            Schedule schedule = {algorithms[i], tile};
+            if (!schedule_fits(conv, schedule, target))
+                continue;
+            double cost = winograd_cost(conv, schedule, target);
+            if (cost < least) {
+                least = cost;
+                best = schedule;
+            }
         }
-    }
     return best;
 }
 

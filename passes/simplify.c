@@ -205,7 +205,7 @@ static bool is_dead(const PtrMap *uses, const Stmt *s)
     bool makes = s->kind == ST_let || s->kind == ST_var || s->kind == ST_set;
     if (makes)
         return !ptrmap_find(uses, s->reg);
-    return s->kind == ST_iload && !ptrmap_find(uses, s->var);
+    return (s->kind == ST_iload || s->kind == ST_index) && !ptrmap_find(uses, s->var);
 }
 
 static bool drop_dead(const PtrMap *uses, Block *block)

@@ -10,9 +10,10 @@ int64_t temporary_align(int64_t bytes)
 
 static Temporary winograd_temporary(const Value *conv, const Target *target)
 {
-    Winograd g = winograd_of(conv, conv->schedule.tile, target);
+    Winograd g = winograd_of(conv, conv->schedule, target);
     int64_t v = temporary_align(g.v_count * 4);
-    int64_t own = temporary_align(g.m_count * 4) + temporary_align(g.t_count * 4);
+    int64_t own = temporary_align(g.m_count * 4) + temporary_align(g.t_count * 4) +
+                  temporary_align(g.u_count * 4);
     return g.by_panels ? (Temporary){.shared = v, .per_thread = own}
                        : (Temporary){.per_thread = v + own};
 }
@@ -36,7 +37,7 @@ static Temporary contraction_temporary(const Value *v)
 
 Temporary group_temporary(const Group *group, const Target *target)
 {
-    if (group->anchor->schedule.algorithm == ALGORITHM_winograd)
+    if (schedule_is_winograd(group->anchor->schedule))
         return winograd_temporary(group->anchor, target);
     if (op_info[group->anchor->op].class == CLASS_conv)
         return contraction_temporary(group->anchor);

@@ -100,8 +100,10 @@ static void copy_stmt(Unroll *u, const Stmt *s, Block *out)
         copy->reg = fresh_reg(u, s->reg);
     else if (s->reg)
         copy->reg = renamed(u, s->reg);
-    if (s->var)
+    if (s->var) {
         copy->var = fresh_var(u, s->var);
+        copy->var->is = s->var->is ? &copy->index : NULL;
+    }
     copy_block(u, &s->body, &copy->body);
     copy_block(u, &s->other, &copy->other);
     block_append(out, copy);

@@ -1,6 +1,7 @@
 /* The geometry of convolutions by Winograd's algorithm. */
 #include "passes/winograd.h"
 #include "passes/layout.h"
+#include "passes/nest.h"
 
 bool conv_suits_winograd(const Value *v, const Target *target)
 {
@@ -33,9 +34,16 @@ static bool panels_are_better(const Winograd *g, const Target *target)
     return by_panels < by_rows || g->tiles_w < target->tile_rows;
 }
 
-Winograd winograd_of(const Value *v, int tile, const Target *target)
+bool schedule_is_winograd(Schedule s)
 {
+    return s.algorithm == ALGORITHM_winograd || s.algorithm == ALGORITHM_winograd_online;
+}
+
+Winograd winograd_of(const Value *v, Schedule schedule, const Target *target)
+{
+    enum { PART = 32 };
     Window w = window_of(v);
+    int tile = schedule.tile;
     Winograd g = {.b = bilinear_of(tile, 3, (int)w.stride_h),
                   .inputs = v->args[1]->type.shape.dim[1],
                   .outputs = v->type.shape.dim[1],
@@ -45,7 +53,8 @@ Winograd winograd_of(const Value *v, int tile, const Target *target)
     int64_t width = (int64_t)target->lanes * target->tile_vectors;
     g.width = g.outputs < width ? g.outputs : width;
     g.panels = (g.outputs + g.width - 1) / g.width;
-    g.by_panels = panels_are_better(&g, target);
+    g.online = schedule.algorithm == ALGORITHM_winograd_online;
+    g.by_panels = g.online || panels_are_better(&g, target);
     g.tiles = g.by_panels ? g.tiles_h * g.tiles_w : g.tiles_w;
     g.v_tile = g.inputs;
     /* One vector more, so that the points of a tile do not fall into one set of
@@ -55,5 +64,8 @@ Winograd winograd_of(const Value *v, int tile, const Target *target)
     g.v_count = g.points * g.v_point;
     g.m_count = g.points * g.m_point;
     g.t_count = (int64_t)g.b.points * g.b.inputs * target->lanes;
+    g.part = divisor_below(g.inputs, PART);
+    g.u_point = g.part * g.width + target->lanes;
+    g.u_count = g.online ? g.points * g.u_point : 0;
     return g;
 }

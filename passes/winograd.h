@@ -19,13 +19,17 @@ typedef struct Winograd {
     int64_t tiles;             /* of one task's products */
     int64_t v_tile, v_point;   /* transformed inputs: elements from one to the next */
     int64_t m_point;           /* products: the same; a tile's are `width` apart */
-    int64_t v_count, m_count, t_count; /* elements of inputs, products, one tile */
+    /* Weights transformed in the step, `part` input channels at a time. */
+    bool online;
+    int64_t part, u_point;
+    int64_t v_count, m_count, t_count, u_count; /* elements of inputs, products,
+                                                   one tile, weights */
 } Winograd;
 
 /* Can it be computed so at all? 2-d, 3x3, stride 1 or 2, no dilation, no groups,
  * channels that fill vectors. */
 bool conv_suits_winograd(const Value *conv, const Target *target);
-/* With tiles of `tile` x `tile` outputs. */
-Winograd winograd_of(const Value *conv, int tile, const Target *target);
+Winograd winograd_of(const Value *conv, Schedule schedule, const Target *target);
+bool schedule_is_winograd(Schedule schedule);
 
 #endif

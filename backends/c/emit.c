@@ -27,6 +27,11 @@ static void statement(const Kernel *k, const Stmt *s, int depth, Text *out)
         c_index(&s->index, out);
         text_add(out, "];\n");
         return;
+    case ST_index:
+        text_printf(out, "const int64_t %s = ", s->var->name);
+        c_index(&s->index, out);
+        text_add(out, ";\n");
+        return;
     case ST_let:
     case ST_var:
         text_add(out, s->kind == ST_let ? "const " : "");
@@ -92,7 +97,7 @@ static void block(const Kernel *k, const Block *b, int depth, Text *out)
 
 static void kernel(const Kernel *k, Text *out)
 {
-    text_printf(out, "/* %s\n * %lld tasks */\nstatic void %s(", k->about, (long long)k->tasks,
+    text_printf(out, "/* %s\n * %lld tasks */\nstatic KERNEL void %s(", k->about, (long long)k->tasks,
                 k->name);
     for (int i = 0; i < k->params.n; i++) {
         const Param *p = &k->params.at[i];

@@ -150,6 +150,9 @@ static void statement(Walk *w, const Stmt *s)
     switch (s->kind) {
     case ST_for: loop(w, s); return;
     case ST_iload: table_entry(w, s); return;
+    case ST_index:
+        llvm_names_put(w->u->arena, &w->names, s->var, llvm_index(w, &s->index));
+        return;
     case ST_let:
         llvm_names_put(w->u->arena, &w->names, s->reg, llvm_expr(w, s->expr));
         return;
