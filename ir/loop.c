@@ -91,7 +91,7 @@ Kernel *kernel_new(Arena *arena, const char *name, int64_t tasks)
     kernel->name = name;
     kernel->tasks = tasks;
     kernel->task = NEW(arena, IVar, 1);
-    *kernel->task = (IVar){"task", 0, tasks - 1};
+    *kernel->task = (IVar){.name = "task", .max = tasks - 1};
     return kernel;
 }
 
@@ -171,7 +171,7 @@ const IVar *build_for(Build *b, const char *name, int64_t count, bool unroll)
         bug("loop %s of %lld", name, (long long)count);
     Stmt *stmt = append(b, ST_for);
     stmt->var = NEW(b->arena, IVar, 1);
-    *stmt->var = (IVar){fresh(b, name), 0, count - 1};
+    *stmt->var = (IVar){.name = fresh(b, name), .max = count - 1};
     stmt->count = count;
     stmt->unroll = unroll;
     open(b, &stmt->body);
@@ -208,7 +208,7 @@ const IVar *build_iload(Build *b, const char *name, int param, Index index,
         bug("table %s is not i32", b->kernel->params.at[param].name);
     Stmt *stmt = append(b, ST_iload);
     stmt->var = NEW(b->arena, IVar, 1);
-    *stmt->var = (IVar){fresh(b, name), min, max};
+    *stmt->var = (IVar){.name = fresh(b, name), .min = min, .max = max};
     stmt->param = param;
     stmt->index = index;
     return stmt->var;

@@ -59,7 +59,7 @@ static IVar *fresh_var(Unroll *u, const IVar *var)
 static void bind(Unroll *u, const IVar *var, int64_t value)
 {
     IVar *one = NEW(u->arena, IVar, 1);
-    *one = (IVar){var->name, value, value};
+    *one = (IVar){.name = var->name, .min = value, .max = value};
     ptrmap_entry(&u->now, var)->to = one;
 }
 
