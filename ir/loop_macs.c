@@ -2,9 +2,9 @@
  * kernel, each as often as the loops and ifs around it let it run. */
 #include "ir/loop.h"
 
-/* What is left of an index variable inside enclosing ifs. `runs` of a block holds
- * the number of values of every variable around it as a factor, so that narrowing
- * one divides out evenly. */
+/* The values of a loop's variable (or task) that reach a place: all of them, or what
+ * enclosing ifs leave. `runs` of a block holds the number of values of every variable
+ * around it as a factor, so that narrowing one divides out evenly. */
 typedef struct Range {
     const IVar *var;
     int64_t min, max;
@@ -25,35 +25,95 @@ static Range range_of(const Range *ranges, const IVar *var)
     for (; ranges; ranges = ranges->outer)
         if (ranges->var == var)
             return *ranges;
-    return (Range){var, var->min, var->max, NULL};
+    bug("step_macs: an if over '%s', which no loop runs", var->name);
 }
 
 static int64_t block_macs(const Block *block, int64_t runs, const Range *ranges);
+static int64_t if_macs(const Stmt *s, int64_t runs, const Range *ranges);
+
+static int64_t values_of(const Range *range)
+{
+    return range->max - range->min + 1;
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
+
+/* An index by the variables of loops alone: named ones are what they stand for. */
+static Index spelled(const Index *index)
+{
+    Index out = index_const(index->base);
+    for (int i = 0; i < index->n; i++) {
+        const Term *t = &index->term[i];
+        Index part = t->var->is ? spelled(t->var->is) : index_var(t->var);
+        out = index_add(out, index_mul(part, t->factor));
+    }
+    return out;
+}
 
 static int64_t part_macs(const Block *block, int64_t runs, const Range *whole, Range part)
 {
     if (part.max < part.min)
         return 0;
-    int64_t values = whole->max - whole->min + 1;
-    return block_macs(block, runs / values * (part.max - part.min + 1), &part);
+    return block_macs(block, runs / values_of(whole) * values_of(&part), &part);
 }
 
-/* Ifs compare one variable (task, as lowering splits work); one that compares
- * none was decided by simplify. */
+/* The if as it is for each value of one of its variables. */
+static int64_t if_macs_by_value(const Stmt *s, int64_t runs, const Range *ranges, Range whole)
+{
+    int64_t n = 0;
+    for (int64_t value = whole.min; value <= whole.max; value++) {
+        Range one = {whole.var, value, value, ranges};
+        n += if_macs(s, runs / values_of(&whole), &one);
+    }
+    return n;
+}
+
+/* base + factor * var < limit holds for the values of one side. */
+static int64_t if_macs_split(const Stmt *s, int64_t runs, const Range *ranges, Term term,
+                             int64_t room)
+{
+    Range whole = range_of(ranges, term.var), yes = whole, no = whole;
+    yes.outer = no.outer = ranges;
+    if (term.factor > 0) { /* var < room / factor, rounded up */
+        int64_t edge = -floor_div(-room, term.factor);
+        yes.max = edge - 1 < whole.max ? edge - 1 : whole.max;
+        no.min = edge > whole.min ? edge : whole.min;
+    } else { /* var > room / factor */
+        int64_t edge = floor_div(room, term.factor);
+        yes.min = edge + 1 > whole.min ? edge + 1 : whole.min;
+        no.max = edge < whole.max ? edge : whole.max;
+    }
+    return part_macs(&s->body, runs, &whole, yes) + part_macs(&s->other, runs, &whole, no);
+}
+
+/* With one variable left to range the if cuts its range in two; of several, the
+ * one of fewest values is taken value by value. */
 static int64_t if_macs(const Stmt *s, int64_t runs, const Range *ranges)
 {
-    if (s->index.n == 0)
-        return block_macs(s->index.base < s->limit ? &s->body : &s->other, runs, ranges);
-    if (s->index.n != 1 || s->index.term[0].factor != 1)
-        bug("step_macs: an if over several variables");
-    Range whole = range_of(ranges, s->index.term[0].var);
-    Range below = whole, above = whole;
-    int64_t edge = s->limit - s->index.base;
-    below.outer = above.outer = ranges;
-    below.max = edge - 1 < whole.max ? edge - 1 : whole.max;
-    above.min = edge > whole.min ? edge : whole.min;
-    return part_macs(&s->body, runs, &whole, below) +
-           part_macs(&s->other, runs, &whole, above);
+    Index index = spelled(&s->index);
+    int64_t base = index.base;
+    const Term *few = NULL;
+    int ranging = 0;
+    for (int i = 0; i < index.n; i++) {
+        Range r = range_of(ranges, index.term[i].var), best;
+        if (values_of(&r) == 1) {
+            base += index.term[i].factor * r.min;
+            continue;
+        }
+        ranging++;
+        if (few)
+            best = range_of(ranges, few->var);
+        if (!few || values_of(&r) < values_of(&best))
+            few = &index.term[i];
+    }
+    if (ranging == 0)
+        return block_macs(base < s->limit ? &s->body : &s->other, runs, ranges);
+    if (ranging == 1)
+        return if_macs_split(s, runs, ranges, *few, s->limit - base);
+    return if_macs_by_value(s, runs, ranges, range_of(ranges, few->var));
 }
 
 static int64_t block_macs(const Block *block, int64_t runs, const Range *ranges)
@@ -63,8 +123,10 @@ static int64_t block_macs(const Block *block, int64_t runs, const Range *ranges)
         int64_t each = s->kind == ST_var ? s->reg->count : 1;
         if (s->expr)
             n += each * runs * expr_macs(s->expr);
-        if (s->kind == ST_for)
-            n += block_macs(&s->body, runs * s->count, ranges);
+        if (s->kind == ST_for) {
+            Range every = {s->var, 0, s->count - 1, ranges};
+            n += block_macs(&s->body, runs * s->count, &every);
+        }
         if (s->kind == ST_if)
             n += if_macs(s, runs, ranges);
     }
@@ -74,5 +136,6 @@ static int64_t block_macs(const Block *block, int64_t runs, const Range *ranges)
 int64_t step_macs(const Step *step)
 {
     const Kernel *k = step->kernel;
-    return block_macs(&k->body, k->tasks, NULL);
+    Range every = {k->task, 0, k->tasks - 1, NULL};
+    return block_macs(&k->body, k->tasks, &every);
 }
