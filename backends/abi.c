@@ -27,6 +27,22 @@ Abi abi_of(Arena *arena, const Program *program, const char *name, WeightsAs wei
     return abi;
 }
 
+const CpuLevel *cpu_level(const char *target)
+{
+    /* As gcc, clang and the System V ABI define the levels; xcr0: bits of the
+     * registers that the system saves. */
+    enum { V2 = 0x00982201, V3 = V2 | 0x38401000, V3_LEAF7 = 0x00000128 };
+    static const CpuLevel levels[] = {
+        {"x86-64-v2", V2, 0, 0x01, 0},
+        {"x86-64-v3", V3, V3_LEAF7, 0x21, 0x06},
+        {"x86-64-v4", V3, V3_LEAF7 | 0xd0030000u, 0x21, 0xe6},
+    };
+    for (int i = 0; i < 3; i++)
+        if (strcmp(levels[i].target, target) == 0)
+            return &levels[i];
+    return NULL;
+}
+
 static const char *parameter(const Program *p, const char *name)
 {
     return abi_identifier(p->arena, name);
@@ -199,26 +215,36 @@ static void tensor_infos(const Program *p, const Abi *abi, Text *out)
     text_add(out, "};\n");
 }
 
-void abi_reflection(const Program *p, const Abi *abi, Text *out)
+/* The levels have different steps: together they show none. */
+static void step_names(const Program *p, const Abi *abi, Text *out)
 {
-    preprocess(p, abi, out);
-    labels(p, abi, out);
-    tensor_infos(p, abi, out);
+    if (abi->levels)
+        return;
     text_printf(out, "static const char *const %s_step_names[] = {\n", abi->name);
     for (int i = 0; i < p->steps.n; i++) {
         text_add(out, "    ");
         text_quoted(out, p->steps.at[i].name);
         text_add(out, ",\n");
     }
-    text_printf(out, "};\n\nconst VtcModel %s_model = {\n    .abi_version = VTC_ABI_VERSION,\n"
+    text_add(out, "};\n\n");
+}
+
+void abi_reflection(const Program *p, const Abi *abi, Text *out)
+{
+    preprocess(p, abi, out);
+    labels(p, abi, out);
+    tensor_infos(p, abi, out);
+    step_names(p, abi, out);
+    text_printf(out, "const VtcModel %s_model = {\n    .abi_version = VTC_ABI_VERSION,\n"
                      "    .align = 64,\n    .name = ", abi->name);
     text_quoted(out, p->name);
     text_printf(out, ",\n    .inputs = %s_inputs,\n    .outputs = %s_outputs,\n"
                      "    .input_count = %d,\n    .output_count = %d,\n"
-                     "    .max_threads = %d,\n    .step_count = %d,\n"
-                     "    .step_names = %s_step_names,\n",
-                abi->name, abi->name, abi->inputs, abi->outputs, p->max_threads, p->steps.n,
-                abi->name);
+                     "    .max_threads = %d,\n",
+                abi->name, abi->name, abi->inputs, abi->outputs, p->max_threads);
+    if (!abi->levels)
+        text_printf(out, "    .step_count = %d,\n    .step_names = %s_step_names,\n"
+                         "    .run_steps = run_steps,\n", p->steps.n, abi->name);
     text_printf(out, "    .workspace_bytes = %lldu,\n    .weights_bytes = %lldu,\n"
                      "    .weights_hash = UINT64_C(0x%016llx),\n",
                 (long long)p->workspace_bytes, (long long)p->weights_bytes,
@@ -227,5 +253,5 @@ void abi_reflection(const Program *p, const Abi *abi, Text *out)
         text_add(out, "    .weights = NULL,\n");
     else
         text_printf(out, "    .weights = %s_weights,\n", abi->name);
-    text_printf(out, "    .run = run_all,\n    .run_steps = run_steps,\n};\n");
+    text_printf(out, "    .run = run_all,\n};\n");
 }

@@ -7,6 +7,22 @@
 
 typedef enum WeightsAs { WEIGHTS_embed, WEIGHTS_file, WEIGHTS_c_array } WeightsAs;
 
+/* What a processor level needs of cpuid leaves 1 (ecx), 7 (ebx), 0x80000001 (ecx)
+ * and of what the system keeps (xcr0). */
+typedef struct CpuLevel {
+    const char *target;
+    uint32_t leaf1, leaf7, leaf81, xcr0;
+} CpuLevel;
+const CpuLevel *cpu_level(const char *target); /* NULL: it is no level */
+
+/* A level of a network that has several, newest first. */
+typedef struct AbiLevel {
+    const CpuLevel *needs;
+    const char *name; /* its prefix; NAME_model is its record */
+} AbiLevel;
+
+enum { MOST_LEVELS = 4 };
+
 typedef struct Abi {
     const char *name;   /* C identifier: prefix of all symbols */
     const char *upper;  /* the same in capitals */
@@ -14,6 +30,8 @@ typedef struct Abi {
     uint64_t weights_hash;
     int inputs, outputs;
     const Value *input[16];
+    int levels; /* > 0: no code of its own, only the choice of a level */
+    AbiLevel level[MOST_LEVELS];
 } Abi;
 
 /* `name` is made an identifier. */

@@ -37,6 +37,13 @@ static void write_header(Blob *blob, const char *name, bool big)
     memcpy(blob->header + 32, name, n < 31 ? n : 31);
 }
 
+Blob blob_of(unsigned char *payload, size_t bytes, const char *name, bool big_endian)
+{
+    Blob blob = {.payload = payload, .bytes = bytes, .hash = vtc_blob_hash(payload, bytes)};
+    write_header(&blob, name, big_endian);
+    return blob;
+}
+
 static Blob pack(Arena *arena, const Program *program, bool big)
 {
     Blob blob = {.bytes = (size_t)program->weights_bytes};
@@ -52,9 +59,7 @@ static Blob pack(Arena *arena, const Program *program, bool big)
         if (big != host_is_big())
             swap_elements(at, s->count, bytes);
     }
-    blob.hash = vtc_blob_hash(blob.payload, blob.bytes);
-    write_header(&blob, program->name, big);
-    return blob;
+    return blob_of(blob.payload, blob.bytes, program->name, big);
 }
 
 Blob blob_pack(Arena *arena, const Program *program)

@@ -17,6 +17,8 @@ typedef struct Blob {
 Blob blob_pack(Arena *arena, const Program *program);
 /* The same in this machine's order, for the loop interpreter. */
 Blob blob_pack_here(Arena *arena, const Program *program);
+/* Around a payload that is there already. */
+Blob blob_of(unsigned char *payload, size_t bytes, const char *name, bool big_endian);
 /* Header and payload to a file, whole or not at all. */
 bool blob_write(Arena *arena, const Blob *blob, const char *path, Diag *diag);
 

@@ -31,6 +31,11 @@ enum BuildStatus { BUILD_ok, BUILD_input = 1, BUILD_environment = 3 };
 enum BuildStatus build_program(const Program *program, const BuildOptions *options,
                                Diag *diag);
 
+/* One network for several levels of a processor (levels[0] the newest), chosen when
+ * it runs; they share one blob. The programs' places in it are changed. */
+enum BuildStatus build_levels(const Program *const *levels, int n, const BuildOptions *options,
+                              Diag *diag);
+
 /* A temporary folder, removed with all in it; NULL and diag when there is none. */
 const char *build_tempdir(Arena *arena, Diag *diag);
 void build_tempdir_remove(const char *path);

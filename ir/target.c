@@ -63,3 +63,22 @@ bool target_runs_here(const Target *target)
         return true;
     return strcmp(host->triple, target->triple) == 0 && target->lanes <= host->lanes;
 }
+
+int target_panel(const Target *target)
+{
+    return target->panel ? target->panel : target->lanes * target->tile_vectors;
+}
+
+void targets_agree(Target *levels, int n)
+{
+    enum { REGISTERS = 12 }; /* for sums, of the 16 that the oldest levels have */
+    int panel = target_panel(&levels[0]);
+    for (int i = 0; i < n; i++)
+        if (REGISTERS * levels[i].lanes < panel)
+            panel = REGISTERS * levels[i].lanes;
+    panel -= panel % levels[0].lanes;
+    for (int i = 0; i < n; i++) {
+        levels[i].panel = panel;
+        levels[i].balance = levels[0].balance;
+    }
+}

@@ -18,6 +18,7 @@ typedef struct Target {
     int pointer_bytes;
     int tile_rows;      /* output pixels in one register tile */
     int tile_vectors;   /* vectors of output channels in it */
+    int panel;          /* columns of packed weights; 0: those of a tile */
     int unroll;         /* of the reduction loop */
     int l1_bytes, l2_bytes;
     int prefetch;       /* f32 that weights are asked for ahead; 0: never */
@@ -36,6 +37,11 @@ const Target *target_find(const char *name); /* NULL: none; also "native" */
 const Target *target_host(void);             /* by cpuid; portable fallback */
 /* The host's row with everything this very processor has. */
 const Target *target_native(void);
+/* Columns of a panel of packed weights. */
+int target_panel(const Target *target);
+/* Changes levels of one processor, the newest first, so that their weights are packed
+ * alike and one blob serves all: panels that the narrowest can hold in registers. */
+void targets_agree(Target *levels, int n);
 /* Can this machine run its code as it is? */
 bool target_runs_here(const Target *target);
 /* Widths that tails use: lanes, lanes/2, ... 4, then 1. */

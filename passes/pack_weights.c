@@ -22,7 +22,7 @@ static Layout layout_for(const Value *conv, const Target *target)
     }
     int64_t groups = conv->op == OP_linear ? 1 : conv->attr.groups;
     int64_t outputs = conv->args[1]->type.shape.dim[0] / groups;
-    int width = target->lanes * target->tile_vectors;
+    int width = target_panel(target);
     layout.kind = LAYOUT_panels;
     layout.groups = (int)groups;
     if (conv->schedule.algorithm == ALGORITHM_winograd) {

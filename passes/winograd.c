@@ -50,7 +50,7 @@ Winograd winograd_of(const Value *v, Schedule schedule, const Target *target)
                   .tiles_h = tiles_along(w.out_h, tile),
                   .tiles_w = tiles_along(w.out_w, tile)};
     g.points = (int64_t)g.b.points * g.b.points;
-    int64_t width = (int64_t)target->lanes * target->tile_vectors;
+    int64_t width = target_panel(target);
     g.width = g.outputs < width ? g.outputs : width;
     g.panels = (g.outputs + g.width - 1) / g.width;
     g.online = schedule.algorithm == ALGORITHM_winograd_online;

@@ -29,6 +29,60 @@ static const char *usual_output(Context *c, Emit emit, const char *name)
     return name;
 }
 
+/* ---- processor levels -------------------------------------------------- */
+
+typedef struct Levels {
+    Target target[MOST_LEVELS]; /* the newest first */
+    Program *program[MOST_LEVELS];
+    int n;
+} Levels;
+
+static bool add_level(Context *c, Levels *levels, const char *name)
+{
+    const char *full = strncmp(name, "x86-64-", 7) == 0 ? name
+                                                        : arena_printf(c->arena, "x86-64-%s", name);
+    const Target *target = target_find(full);
+    int at = levels->n;
+    if (!target || !cpu_level(full)) {
+        fprintf(stderr, "vtc: '%s' is no level: v2, v3, v4\n", name);
+        return false;
+    }
+    for (int i = 0; i < levels->n; i++)
+        if (strcmp(levels->target[i].name, full) == 0)
+            return true;
+    for (; at > 0 && levels->target[at - 1].lanes < target->lanes; at--)
+        levels->target[at] = levels->target[at - 1];
+    levels->target[at] = *target;
+    levels->n++;
+    return true;
+}
+
+static bool parse_levels(Context *c, Levels *levels)
+{
+    char *rest = arena_strdup(c->arena, c->o.cpu);
+    levels->n = 0;
+    for (char *name; (name = strtok_r(rest, ",", &rest)) != NULL;)
+        if (!add_level(c, levels, name))
+            return false;
+    if (levels->n > 1)
+        targets_agree(levels->target, levels->n);
+    if (levels->n == 0)
+        fprintf(stderr, "vtc: --cpu names no level\n");
+    return levels->n > 0;
+}
+
+/* Passes change a graph in place: each level starts from the model again. */
+static bool compile_levels(Context *c, Levels *levels)
+{
+    for (int i = 0; i < levels->n; i++) {
+        Graph *graph = load_model(c, c->o.models[0], true);
+        c->target = &levels->target[i];
+        if (!graph || !run_passes(c, graph, &levels->program[i], NULL, NULL))
+            return false;
+    }
+    return true;
+}
+
 int command_build(Context *c)
 {
     static const char *const emits[] = {"exe", "c", "obj", "lib", "so", "asm", "llvm"};
@@ -42,15 +96,18 @@ int command_build(Context *c)
         fprintf(stderr, "vtc: --backend=%s does not write --emit=%s\n", c->o.backend, c->o.emit);
         return EXIT_CALL;
     }
-    Graph *graph = load_model(c, c->o.models[0], true);
-    Program *program;
-    if (!graph || !run_passes(c, graph, &program, NULL, NULL))
+    Levels levels = {.target = {*c->target}, .n = 1};
+    if (c->o.cpu && !parse_levels(c, &levels))
+        return EXIT_CALL;
+    if (!compile_levels(c, &levels))
         return context_finish(c, EXIT_INPUT);
     BuildOptions options = {.emit = (Emit)emit, .weights = (WeightsAs)home,
                             .backend = backend, .debug = c->o.debug,
                             .verbose = c->o.verbose};
-    options.out = c->o.out ? c->o.out : usual_output(c, options.emit, graph->name);
-    enum BuildStatus status = build_program(program, &options, c->diag);
+    options.out = c->o.out ? c->o.out
+                           : usual_output(c, options.emit, levels.program[0]->name);
+    enum BuildStatus status = build_levels((const Program *const *)levels.program, levels.n,
+                                           &options, c->diag);
     diag_print(c->diag, stderr, 50);
     return (int)status;
 }

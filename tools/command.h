@@ -14,7 +14,7 @@ enum { EXIT_OK = 0, EXIT_INPUT = 1, EXIT_CALL = 2, EXIT_ENVIRONMENT = 3 };
 typedef struct CommandOptions {
     const char *models[64];
     int model_count;
-    const char *model_name, *out, *emit, *backend, *target, *weights, *weights_as;
+    const char *model_name, *out, *emit, *backend, *target, *cpu, *weights, *weights_as;
     const char *format, *stage, *after, *passes, *stop_after, *input, *vectors;
     const char *skip[16];
     int skips;

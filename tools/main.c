@@ -45,6 +45,8 @@ static const OptionRow options[] = {
         "who writes the code (c; verify: both; run: llvm)"),
     ROW("-g", NULL, "build", K_flag, debug, "debug information: lines are the model's"),
     ROW("--target", "NAME", COMPILES, K_text, target, "see: vtc targets (this machine)"),
+    ROW("--cpu", "LEVEL[,LEVEL..]", "build", K_text, cpu,
+        "x86-64: v2, v3, v4 in one, chosen by the processor when it runs"),
     ROW("--weights", "FILE", COMPILES, K_text, weights,
         "safetensors (beside the model: NAME.safetensors)"),
     ROW("--weights-as", "embed|file|c-array", "build", K_text, weights_as,

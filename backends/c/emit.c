@@ -206,12 +206,8 @@ static void typed_run(const Program *p, const Abi *abi, Text *out)
     text_add(out, "    return run_all(weights, inputs, outputs, workspace, executor);\n}\n\n");
 }
 
-void c_emit(const Program *p, const Abi *abi, Text *out)
+static void code(const Program *p, const Abi *abi, Text *out)
 {
-    text_printf(out, "/* %s for %s, generated; see %s.h. Compile with:\n"
-                     " *     -std=c11 -O2 -ffp-contract=off -fno-math-errno %s */\n",
-                p->name, p->target->name, abi->name, p->target->cc_flags);
-    text_printf(out, "#include \"%s.h\"\n\n", abi->name);
     c_prelude(p, out);
     text_add(out, "typedef struct Call {\n    const unsigned char *weights;\n"
                   "    const void *const *inputs;\n    void *const *outputs;\n"
@@ -222,6 +218,18 @@ void c_emit(const Program *p, const Abi *abi, Text *out)
         step_task(&p->steps.at[i], i, out);
     step_table(p, out);
     runners(p, abi, out);
+}
+
+void c_emit(const Program *p, const Abi *abi, Text *out)
+{
+    text_printf(out, "/* %s for %s, generated; see %s.h. Compile with:\n"
+                     " *     -std=c11 -O2 -ffp-contract=off -fno-math-errno %s */\n",
+                p->name, p->target->name, abi->name, p->target->cc_flags);
+    text_printf(out, "#include \"%s.h\"\n\n", abi->name);
+    if (abi->levels)
+        c_levels(abi, out);
+    else
+        code(p, abi, out);
     typed_run(p, abi, out);
     abi_reflection(p, abi, out);
 }

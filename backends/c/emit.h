@@ -8,6 +8,7 @@
 void c_emit(const Program *program, const Abi *abi, Text *out);
 
 /* shared by its files */
+void c_levels(const Abi *abi, Text *out);
 void c_prelude(const Program *program, Text *out);
 void c_expr(const Kernel *kernel, const Expr *expr, Text *out);
 void c_index(const Index *index, Text *out);

@@ -370,10 +370,14 @@ void llvm_emit(Unit *u)
     const Program *p = u->program;
     types(u);
     llvm_debug_begin(u);
-    for (int i = 0; i < p->kernels.n; i++)
+    for (int i = 0; i < p->kernels.n && !u->abi->levels; i++)
         kernel(u, p->kernels.at[i]);
-    step_table(u);
-    llvm_runners(u);
+    if (u->abi->levels) {
+        llvm_levels(u);
+    } else {
+        step_table(u);
+        llvm_runners(u);
+    }
     llvm_typed_run(u);
     llvm_reflection(u);
     llvm_debug_end(u);

@@ -70,6 +70,7 @@ LLVMValueRef llvm_word(const Unit *unit, int64_t value);
 LLVMValueRef llvm_null(const Unit *unit);
 
 void llvm_runners(Unit *unit);    /* run.c: check, dispatch, run_steps, run_all */
+void llvm_levels(Unit *unit);     /* levels.c: run_all by the processor's level */
 void llvm_typed_run(Unit *unit);  /* run.c: NAME_run */
 void llvm_reflection(Unit *unit); /* reflection.c: NAME_model */
 void llvm_debug_begin(Unit *unit);

@@ -39,6 +39,7 @@ static void initialize(void)
     LLVMInitializeAllTargets();
     LLVMInitializeAllTargetMCs();
     LLVMInitializeAllAsmPrinters();
+    LLVMInitializeAllAsmParsers();
     done = true;
 }
 

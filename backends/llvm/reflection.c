@@ -160,9 +160,10 @@ void llvm_reflection(Unit *u)
     LLVMValueRef field[] = {
         i32(u, VTC_ABI_VERSION), i32(u, 64), text(u, p->name), inputs(u), outputs(u),
         i32(u, u->abi->inputs), i32(u, u->abi->outputs), i32(u, p->max_threads),
-        i32(u, p->steps.n), step_names(u), i64(u, (uint64_t)p->workspace_bytes),
+        i32(u, u->abi->levels ? 0 : p->steps.n),
+        u->abi->levels ? llvm_null(u) : step_names(u), i64(u, (uint64_t)p->workspace_bytes),
         i64(u, (uint64_t)p->weights_bytes), i64(u, u->abi->weights_hash), weights(u),
-        u->run_function, u->run_steps_function};
+        u->run_function, u->abi->levels ? llvm_null(u) : u->run_steps_function};
     u->model = constant(u, arena_printf(u->arena, "%s_model", u->abi->name),
                         record(u, field, 16));
     LLVMSetLinkage(u->model, LLVMExternalLinkage);

@@ -1,0 +1,223 @@
+/* The tools that make machine code of text and one file of objects: C compilers,
+ * archivers, linkers, of this machine or of another. */
+#include "backends/job.h"
+#include "backends/process.h"
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef VTC_RUNTIME_DIR
+#define VTC_RUNTIME_DIR "runtime"
+#endif
+#ifndef VTC_RUNTIME_LIB
+#define VTC_RUNTIME_LIB "libvtcrt.a"
+#endif
+#ifndef VTC_LINK_FLAGS
+#define VTC_LINK_FLAGS ""
+#endif
+
+const char *build_runtime(Arena *arena)
+{
+    const char *dir = getenv("VTC_RUNTIME");
+    return arena_strdup(arena, dir && *dir ? dir : VTC_RUNTIME_DIR);
+}
+
+static const char *runtime_library(Arena *arena)
+{
+    const char *dir = getenv("VTC_RUNTIME");
+    return dir && *dir ? arena_printf(arena, "%s/libvtcrt.a", dir)
+                       : arena_strdup(arena, VTC_RUNTIME_LIB);
+}
+
+/* ---- commands ---------------------------------------------------------- */
+
+static void word(Job *job, const char *text)
+{
+    VEC_PUSH(job->arena, job->command, arena_strdup(job->arena, text));
+}
+
+static void words(Job *job, const char *text)
+{
+    char *copy = arena_strdup(job->arena, text), *rest = copy;
+    for (char *at; (at = strtok_r(rest, " ", &rest)) != NULL;)
+        word(job, at);
+}
+
+static const char *wished_compiler(Job *job, const char *wish)
+{
+    if (process_starts(wish))
+        return wish;
+    diag_error(job->diag, (Span){0}, "the C compiler '%s' does not run", wish);
+    return NULL;
+}
+
+/* Another machine's compiler: its row says which. */
+static const char *cross_compiler(Job *job, const Target *target)
+{
+    char *command = arena_strdup(job->arena, target->cc);
+    command[strcspn(command, " ")] = 0;
+    if (process_starts(command))
+        return target->cc;
+    diag_error(job->diag, (Span){0}, "no C compiler for %s: '%s' does not run; install the "
+                                     "packages '%s'", target->name, command, target->package);
+    return NULL;
+}
+
+static const char *find_compiler(Job *job)
+{
+    const char *usual[] = {"cc", "gcc", "clang"}, *wish = getenv("CC");
+    if (job->options->compiler)
+        return wished_compiler(job, job->options->compiler);
+    if (*job->program->target->cc)
+        return cross_compiler(job, job->program->target);
+    if (wish && *wish)
+        return wished_compiler(job, wish);
+    for (int i = 0; i < 3; i++)
+        if (process_starts(usual[i]))
+            return usual[i];
+    diag_error(job->diag, (Span){0}, "no C compiler found: install the package 'gcc', or "
+                                     "'clang', or set CC");
+    return NULL;
+}
+
+bool job_find_compiler(Job *job)
+{
+    job->compiler = find_compiler(job);
+    return job->compiler != NULL;
+}
+
+static bool run_command(Job *job, const char *what)
+{
+    VEC_PUSH(job->arena, job->command, NULL);
+    int code = build_spawn(job->command.at, job->options->verbose);
+    job->command.n = 0;
+    if (code == 0)
+        return true;
+    diag_error(job->diag, (Span){0}, code < 0 ? "cannot run %s" : "%s failed", what);
+    return false;
+}
+
+bool job_compile(Job *job, const Target *target, const char *source, const char *object,
+                 const char *more)
+{
+    words(job, job->compiler);
+    words(job, "-std=c11 -O2 -ffp-contract=off -fno-math-errno");
+    words(job, target->freestanding ? "" : "-fPIC");
+    words(job, target->cc_flags);
+    word(job, "-I");
+    word(job, build_runtime(job->arena));
+    word(job, "-I");
+    word(job, job->dir);
+    words(job, more);
+    word(job, source);
+    word(job, "-o");
+    word(job, object);
+    return run_command(job, "the C compiler");
+}
+
+/* ---- linking ----------------------------------------------------------- */
+
+const char *job_part_object(Job *job, const Part *part)
+{
+    return arena_printf(job->arena, "%s/%s.o", job->dir, part->abi.name);
+}
+
+static void object_words(Job *job)
+{
+    for (int i = 0; i < job->parts.n; i++)
+        word(job, job_part_object(job, &job->parts.at[i]));
+    if (job->abi.weights != WEIGHTS_file && job->options->backend == BACKEND_c)
+        word(job, job_temp(job, "_weights.o"));
+}
+
+/* The name of the network for the runtime's main. */
+static bool compile_main(Job *job)
+{
+    Text text = text_new(job->arena);
+    text_printf(&text, "#include \"%s.h\"\nextern const VtcModel *const vtc_main_model;\n"
+                       "const VtcModel *const vtc_main_model = &%s_model;\n", job->abi.name,
+                job->abi.name);
+    if (!job_write_text(job, job_temp(job, "_main.c"), &text))
+        return false;
+    return job_compile(job, job->program->target, job_temp(job, "_main.c"),
+                       job_temp(job, "_main.o"), "-c");
+}
+
+/* This machine's runtime is ready; for others it is compiled with the program. */
+static void runtime_words(Job *job)
+{
+    const char *dir = build_runtime(job->arena);
+    DIR *sources = *job->program->target->cc ? opendir(dir) : NULL;
+    if (!*job->program->target->cc) {
+        word(job, runtime_library(job->arena));
+        words(job, VTC_LINK_FLAGS);
+        return;
+    }
+    words(job, "-std=c11 -O2 -w -ffp-contract=off -idirafter /usr/include -I");
+    word(job, dir);
+    words(job, job->program->target->cc_flags);
+    for (struct dirent *entry; sources && (entry = readdir(sources)) != NULL;) {
+        size_t n = strlen(entry->d_name);
+        if (n > 2 && strcmp(entry->d_name + n - 2, ".c") == 0)
+            word(job, arena_printf(job->arena, "%s/%s", dir, entry->d_name));
+    }
+    if (sources)
+        closedir(sources);
+}
+
+static bool link_exe(Job *job, const char *out)
+{
+    bool c = job->options->backend == BACKEND_c;
+    if (c && !compile_main(job))
+        return false;
+    words(job, job->compiler);
+    word(job, "-o");
+    word(job, out);
+    object_words(job);
+    if (c)
+        word(job, job_temp(job, "_main.o"));
+    runtime_words(job);
+    words(job, "-lpthread -lm");
+    return run_command(job, "the linker");
+}
+
+/* gcc-ar stands beside a cross gcc; LLVM's knows every format. */
+static void archive_words(Job *job)
+{
+    const char *cc = job->program->target->cc;
+    size_t n = strlen(cc);
+    if (!*cc)
+        words(job, "ar rcsD");
+    else if (n > 4 && strcmp(cc + n - 4, "-gcc") == 0)
+        words(job, arena_printf(job->arena, "%s-ar rcsD", cc));
+    else
+        words(job, "llvm-ar-19 rcsD");
+}
+
+bool job_link(Job *job, const char *out)
+{
+    switch (job->options->emit) {
+    case EMIT_exe: return link_exe(job, out);
+    case EMIT_so:
+        words(job, job->compiler);
+        words(job, "-shared -o");
+        word(job, out);
+        object_words(job);
+        word(job, "-lm");
+        return run_command(job, "the linker");
+    case EMIT_lib:
+        archive_words(job);
+        word(job, out);
+        object_words(job);
+        return run_command(job, "the archiver");
+    case EMIT_obj:
+        words(job, job->compiler);
+        words(job, job->program->target->cc_flags);
+        words(job, "-r -nostdlib -o");
+        word(job, out);
+        object_words(job);
+        return run_command(job, "the linker");
+    case EMIT_c: case EMIT_asm: case EMIT_llvm: break;
+    }
+    return false;
+}

@@ -1,0 +1,79 @@
+"""Several processor levels in one program: on older processors (emulated) the right one
+is chosen, never an illegal instruction, and all read the same weights.
+
+    test_levels.py VTC VT_FASHION
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+vtc, model = sys.argv[1:3]
+QEMU = "qemu-x86_64"
+# A processor of each level and, last, one that is older than all.
+PROCESSORS = ["Nehalem", "Haswell"]
+TOO_OLD = "core2duo"
+failures = 0
+
+
+def check(condition, what):
+    global failures
+    failures += not condition
+    print("ok  " if condition else "FAIL", what)
+
+
+def build(out, *options):
+    subprocess.run([vtc, "build", model, "-o", out, *options], check=True)
+    return os.path.getsize(out)
+
+
+def run(program, folder, processor=None):
+    """Bits of the outputs and the exit code."""
+    raw = os.path.join(folder, "out.npy")
+    emulator = [QEMU, "-cpu", processor] if processor else []
+    result = subprocess.run(emulator + [program, "--raw=" + raw,
+                                        os.path.join(folder, "in.npy")], capture_output=True)
+    values = np.load(raw) if result.returncode == 0 else None
+    return result.returncode, values
+
+
+def test_backend(backend, folder):
+    several, single = (os.path.join(folder, f"{n}_{backend}") for n in ("several", "single"))
+    size = build(several, "--cpu=v2,v3,v4", "--backend=" + backend)
+    alone = build(single, "--cpu=v4", "--backend=" + backend)
+    check(size < 1.25 * alone, f"{backend}: three levels take {size / alone:.2f} of one's size")
+    outputs = {}
+    for processor in PROCESSORS + [None]:
+        code, outputs[processor] = run(several, folder, processor)
+        check(code == 0, f"{backend}: runs on {processor or 'this machine'}")
+    code, _ = run(several, folder, TOO_OLD)
+    check(code == 3, f"{backend}: refuses {TOO_OLD} with exit {code}")
+    code, _ = run(single, folder, PROCESSORS[0])
+    check(code != 0, f"{backend}: one level alone does not run on {PROCESSORS[0]}")
+    return outputs
+
+
+def same(a, b):
+    return a is not None and b is not None and a.tobytes() == b.tobytes()
+
+
+def main():
+    if not shutil.which(QEMU):
+        print("skipped: qemu-x86_64 (package qemu-user)")
+        return 77
+    folder = tempfile.mkdtemp()
+    image = np.random.default_rng(5).normal(size=(1, 1, 28, 28)).astype(np.float32)
+    np.save(os.path.join(folder, "in.npy"), image)
+    c, llvm = test_backend("c", folder), test_backend("llvm", folder)
+    for processor, values in c.items():
+        check(same(values, llvm[processor]), f"c = llvm on {processor or 'this machine'}")
+        close = values is not None and np.allclose(values, c[PROCESSORS[0]], atol=1e-4)
+        check(close, f"the levels agree on {processor or 'this machine'}")
+    shutil.rmtree(folder)
+    return failures != 0
+
+
+sys.exit(main())

@@ -1,0 +1,136 @@
+"""Objects of the two back ends replace each other: the same header, symbols and
+record; and what is missing in the environment is named.
+
+    test_objects.py VTC TOP
+"""
+import ctypes as ct
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+vtc, top = sys.argv[1:3]
+HERE = os.path.dirname(os.path.abspath(__file__))
+failures = 0
+
+
+def check(condition, what):
+    global failures
+    failures += not condition
+    print("ok  " if condition else "FAIL", what)
+
+
+class Preprocess(ct.Structure):
+    _fields_ = [(n, ct.c_int32) for n in ("resize_short", "resize_h", "resize_w", "filter",
+                                          "crop_h", "crop_w", "order", "invert")]
+    _fields_ += [("range", ct.c_float), ("mean", ct.c_float * 4), ("std", ct.c_float * 4)]
+
+
+class Tensor(ct.Structure):
+    _fields_ = [("name", ct.c_char_p), ("dtype", ct.c_int32), ("rank", ct.c_int32),
+                ("dims", ct.c_int64 * 8), ("bytes", ct.c_uint64),
+                ("preprocess", ct.POINTER(Preprocess)), ("labels", ct.POINTER(ct.c_char_p)),
+                ("label_count", ct.c_int64)]
+
+
+class Model(ct.Structure):
+    _fields_ = [("abi_version", ct.c_uint32), ("align", ct.c_int32), ("name", ct.c_char_p),
+                ("inputs", ct.POINTER(Tensor)), ("outputs", ct.POINTER(Tensor)),
+                ("input_count", ct.c_int32), ("output_count", ct.c_int32),
+                ("max_threads", ct.c_int32), ("step_count", ct.c_int32),
+                ("step_names", ct.POINTER(ct.c_char_p)), ("workspace_bytes", ct.c_uint64),
+                ("weights_bytes", ct.c_uint64), ("weights_hash", ct.c_uint64),
+                ("weights", ct.c_void_p), ("run", ct.c_void_p), ("run_steps", ct.c_void_p)]
+
+
+def plain(record):
+    """A record without its pointers."""
+    values = {}
+    for name, kind in record._fields_:
+        value = getattr(record, name)
+        if isinstance(value, ct.Array):
+            values[name] = list(value)
+        elif not isinstance(value, ct._Pointer):
+            values[name] = value
+    return values
+
+
+def tensor(t):
+    seen = plain(t)
+    seen["labels"] = [t.labels[i] for i in range(t.label_count)]
+    seen["preprocess"] = plain(t.preprocess.contents) if t.preprocess else None
+    return seen
+
+
+def model_of(library, name):
+    m = Model.in_dll(ct.CDLL(library), name + "_model")
+    seen = plain(m)
+    for pointer in ("weights", "run", "run_steps"):
+        seen[pointer] = seen[pointer] is not None
+    seen["inputs"] = [tensor(m.inputs[i]) for i in range(m.input_count)]
+    seen["outputs"] = [tensor(m.outputs[i]) for i in range(m.output_count)]
+    seen["steps"] = [m.step_names[i] for i in range(m.step_count)]
+    seen["payload"] = ct.string_at(m.weights, m.weights_bytes)
+    return seen
+
+
+def symbols(library):
+    out = subprocess.run(["nm", "-D", "--defined-only", library], capture_output=True,
+                         text=True, check=True).stdout
+    return sorted(line.split()[-1] for line in out.splitlines())
+
+
+def same_library(model, name, folder, weights):
+    seen = {}
+    for backend in ("c", "llvm"):
+        where = os.path.join(folder, backend)
+        os.makedirs(where, exist_ok=True)
+        library = os.path.join(where, f"lib{name}.so")
+        subprocess.run([vtc, "build", model, "--emit=so", "--backend=" + backend, "-o", library,
+                        *weights], check=True)
+        with open(os.path.join(where, name + ".h")) as f:
+            header = f.read()
+        seen[backend] = header, symbols(library), model_of(library, name)
+    for i, what in enumerate(("header", "symbols", "record and weights")):
+        check(seen["c"][i] == seen["llvm"][i], f"{name}: the same {what}")
+    check(len(seen["c"][2]["steps"]) > 3 and seen["c"][2]["inputs"][0]["rank"] == 4,
+          f"{name}: the record tells something")
+
+
+def build_bare(folder, *options):
+    """With nothing installed: an empty PATH."""
+    return subprocess.run([os.path.abspath(vtc), "build", f"{top}/models/vt_fashion.vt", *options],
+                          capture_output=True, text=True, cwd=folder,
+                          env={"PATH": folder, "TMPDIR": folder})
+
+
+def test_bare(folder):
+    for emit in ("obj", "asm", "llvm"):
+        out = os.path.join(folder, "bare." + emit)
+        bare = build_bare(folder, "--backend=llvm", "--emit=" + emit, "-o", out)
+        check(bare.returncode == 0 and os.path.getsize(out) > 10000,
+              f"llvm writes {emit} without a compiler")
+    for target, package in (("x86-64-v2", "gcc"), ("aarch64", "gcc-aarch64-linux-gnu"),
+                            ("riscv64-v", "clang-19"), ("cortex-m7", "gcc-arm-none-eabi")):
+        bare = build_bare(folder, "--backend=c", "--emit=obj", "--target=" + target, "-o", "x.o")
+        check(bare.returncode == 3 and package in bare.stderr,
+              f"a missing compiler for {target} is exit 3 and names {package}")
+    refused = build_bare(folder, "--target=cortex-m7", "-o", "x")
+    check(refused.returncode == 1 and "no system" in refused.stderr,
+          "no program for a machine without a system")
+
+
+def main():
+    folder = tempfile.mkdtemp()
+    operators = os.path.join(folder, "operators.safetensors")
+    source = os.path.join(HERE, "operators.vt")
+    subprocess.run([vtc, "init", source, "--seed=3", "-o", operators], check=True)
+    same_library(source, "operators", folder, ["--weights=" + operators])
+    same_library(f"{top}/models/vt_fashion.vt", "vt_fashion", folder, [])
+    test_bare(folder)
+    shutil.rmtree(folder)
+    return failures != 0
+
+
+sys.exit(main())
