@@ -12,6 +12,19 @@ const char *abi_identifier(Arena *arena, const char *name)
     return id;
 }
 
+const char *abi_step_symbol(Arena *arena, const Step *step, int i)
+{
+    return arena_printf(arena, "step_%d_%s", i, abi_identifier(arena, step->name));
+}
+
+const Step *abi_first_step(const Program *program, const Kernel *kernel)
+{
+    for (int i = 0; i < program->steps.n; i++)
+        if (program->steps.at[i].kernel == kernel)
+            return &program->steps.at[i];
+    return NULL;
+}
+
 Abi abi_of(Arena *arena, const Program *program, const char *name, WeightsAs weights,
            uint64_t weights_hash)
 {

@@ -30,6 +30,7 @@ typedef struct Abi {
     uint64_t weights_hash;
     int inputs, outputs;
     const Value *input[16];
+    bool lines; /* C: each line is said to be the model's (#line) */
     int levels; /* > 0: no code of its own, only the choice of a level */
     AbiLevel level[MOST_LEVELS];
 } Abi;
@@ -42,6 +43,10 @@ void abi_prototype(const Program *program, const Abi *abi, Text *out);
 void abi_header(const Program *program, const Abi *abi, Text *out); /* NAME.h */
 /* The VtcModel and what it points to, as C. */
 void abi_reflection(const Program *program, const Abi *abi, Text *out);
+/* The function of step i: its number, layer and operators. */
+const char *abi_step_symbol(Arena *arena, const Step *step, int i);
+/* The first step that a kernel is for; NULL: none. */
+const Step *abi_first_step(const Program *program, const Kernel *kernel);
 /* A C identifier from any name. */
 const char *abi_identifier(Arena *arena, const char *name);
 

@@ -278,6 +278,8 @@ enum BuildStatus build_levels(const Program *const *levels, int n, const BuildOp
                          weights, job.blob.hash);
         VEC_PUSH(job.arena, job.parts, ((Part){program, job.abi}));
     }
+    for (int i = 0; i < job.parts.n; i++)
+        job.parts.at[i].abi.lines = options->debug;
     if (!fits_levels(&job))
         return BUILD_input;
     return options->backend == BACKEND_c ? build_by_c(&job) : build_by_llvm(&job);

@@ -109,6 +109,8 @@ bool job_compile(Job *job, const Target *target, const char *source, const char 
     word(job, "-I");
     word(job, job->dir);
     words(job, more);
+    if (job->options->debug) /* the same input gives the same bytes */
+        words(job, arena_printf(job->arena, "-g -ffile-prefix-map=%s=.", job->dir));
     word(job, source);
     word(job, "-o");
     word(job, object);

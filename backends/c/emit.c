@@ -93,6 +93,28 @@ static void block(const Kernel *k, const Block *b, int depth, Text *out)
         statement(k, s, depth, out);
 }
 
+/* ---- lines of the model ------------------------------------------------ */
+
+/* Text whose every line belongs to the step's place in the model. */
+static void placed(const Abi *abi, const Step *step, Text *text, Text *out)
+{
+    const Span span = step && step->value ? step->value->span : (Span){0};
+    int line, column;
+    if (!abi->lines || !span.source || !span.source->text) {
+        text_add(out, text_str(text));
+        return;
+    }
+    span_position(span, &line, &column);
+    for (const char *at = text_str(text), *end; *at; at = end) {
+        end = at + strcspn(at, "\n");
+        end += *end == '\n';
+        text_printf(out, "#line %d ", line);
+        text_quoted(out, span.source->path);
+        text_add(out, "\n");
+        text_addn(out, at, (size_t)(end - at));
+    }
+}
+
 /* ---- kernels ----------------------------------------------------------- */
 
 static void kernel(const Kernel *k, Text *out)
@@ -147,9 +169,9 @@ static void place(const Step *step, Text *out)
 static void step_task(const Step *step, int i, Text *out)
 {
     place(step, out);
-    text_printf(out, "static void step_%d(void *context, int task, int thread)\n{\n"
+    text_printf(out, "static void %s(void *context, int task, int thread)\n{\n"
                      "    const Call *c = (const Call *)context;\n    (void)thread;\n    %s(",
-                i, step->kernel->name);
+                abi_step_symbol(out->arena, step, i), step->kernel->name);
     for (int a = 0; a < step->args.n; a++) {
         argument(&step->kernel->params.at[a], &step->args.at[a], out);
         text_add(out, ", ");
@@ -161,7 +183,8 @@ static void step_table(const Program *p, Text *out)
 {
     text_add(out, "static const struct {\n    VtcTask *run;\n    int tasks;\n} steps[] = {\n");
     for (int i = 0; i < p->steps.n; i++)
-        text_printf(out, "    {step_%d, %lld},\n", i, (long long)p->steps.at[i].kernel->tasks);
+        text_printf(out, "    {%s, %lld},\n", abi_step_symbol(out->arena, &p->steps.at[i], i),
+                    (long long)p->steps.at[i].kernel->tasks);
     text_add(out, "};\n\n");
 }
 
@@ -212,10 +235,16 @@ static void code(const Program *p, const Abi *abi, Text *out)
     text_add(out, "typedef struct Call {\n    const unsigned char *weights;\n"
                   "    const void *const *inputs;\n    void *const *outputs;\n"
                   "    unsigned char *workspace;\n} Call;\n\n");
-    for (int i = 0; i < p->kernels.n; i++)
-        kernel(p->kernels.at[i], out);
-    for (int i = 0; i < p->steps.n; i++)
-        step_task(&p->steps.at[i], i, out);
+    for (int i = 0; i < p->kernels.n; i++) {
+        Text own = text_new(out->arena);
+        kernel(p->kernels.at[i], &own);
+        placed(abi, abi_first_step(p, p->kernels.at[i]), &own, out);
+    }
+    for (int i = 0; i < p->steps.n; i++) {
+        Text own = text_new(out->arena);
+        step_task(&p->steps.at[i], i, &own);
+        placed(abi, &p->steps.at[i], &own, out);
+    }
     step_table(p, out);
     runners(p, abi, out);
 }

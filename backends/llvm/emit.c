@@ -232,14 +232,6 @@ static void parameter(Walk *w, int i)
         llvm_attribute(w->u, w->function, at, "align", (uint64_t)p->align);
 }
 
-static const Step *first_step(const Program *p, const Kernel *k)
-{
-    for (int i = 0; i < p->steps.n; i++)
-        if (p->steps.at[i].kernel == k)
-            return &p->steps.at[i];
-    return NULL;
-}
-
 static void kernel(Unit *u, const Kernel *k)
 {
     Walk w = {.u = u, .kernel = k};
@@ -252,7 +244,7 @@ static void kernel(Unit *u, const Kernel *k)
     w.function = llvm_function(u, k->name, type, false);
     w.entry = LLVMGetInsertBlock(u->b);
     llvm_attribute(u, w.function, FUNCTION_ITSELF, "noinline", 0);
-    llvm_debug_function(u, w.function, k->name, first_step(u->program, k));
+    llvm_debug_function(u, w.function, k->name, abi_first_step(u->program, k));
     for (int i = 0; i < n; i++)
         parameter(&w, i);
     llvm_names_put(u->arena, &w.names, k->task, LLVMGetParam(w.function, (unsigned)n));
@@ -308,7 +300,7 @@ static LLVMValueRef step_task(Unit *u, const Step *step, int i)
 {
     LLVMValueRef kernel_function = llvm_names_get(&u->kernels, step->kernel);
     LLVMValueRef *args = NEW(u->arena, LLVMValueRef, step->args.n + 1);
-    const char *name = arena_printf(u->arena, "step_%d", i);
+    const char *name = abi_step_symbol(u->arena, step, i);
     LLVMValueRef f = llvm_function(u, name, u->task, false);
     llvm_debug_function(u, f, step->name, step);
     for (int a = 0; a < step->args.n; a++)

@@ -5,6 +5,7 @@ record; and what is missing in the environment is named.
 """
 import ctypes as ct
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,49 @@ def test_bare(folder):
           "no program for a machine without a system")
 
 
+def expected_places(model, folder):
+    """Of each step's function the place in the model that the C back end notes."""
+    subprocess.run([vtc, "build", model, "--emit=c", "-o", folder], check=True)
+    with open(os.path.join(folder, "vt_fashion.c")) as f:
+        return re.findall(r"^/\* .*  (\S+):(\d+) \*/\nstatic void (step_\w+)", f.read(), re.M)
+
+
+def places(program):
+    """Of each function of a step or kernel the files and lines that debuggers see at
+    its start and at some places inside."""
+    names = subprocess.run(["nm", "-S", program], capture_output=True, text=True,
+                           check=True).stdout
+    found = re.findall(r"^(\w+) (\w+) t ((?:step|k\d+)_\w+)", names, re.M)
+    seen = {}
+    for start, size, name in found:
+        first, n = int(start, 16), int(size, 16)
+        inside = [hex(first + n * i // 16) for i in range(16)]
+        seen[name] = subprocess.run(["addr2line", "-e", program] + inside, check=True, text=True,
+                                    capture_output=True).stdout.split("\n")
+    return seen
+
+
+def test_debug(folder):
+    model = f"{top}/models/vt_fashion.vt"
+    expected = expected_places(model, folder)
+    for backend in ("c", "llvm"):
+        program, again = (os.path.join(folder, n + backend) for n in ("one", "two"))
+        for out in (program, again):
+            subprocess.run([vtc, "build", model, "-g", "--backend=" + backend, "-o", out],
+                           check=True)
+        seen = places(program)
+        right = [step for path, line, step in expected
+                 if step in seen and
+                 seen[step][0].split(" ")[0].endswith(os.path.basename(path) + ":" + line)]
+        check(len(expected) > 20 and len(right) == len(expected),
+              f"{backend}: {len(right)} of {len(expected)} steps are at their layer's line")
+        kernels = [name for name in seen if name.startswith("k")]
+        check(kernels and all(".vt:" in "".join(seen[k]) for k in kernels),
+              f"{backend}: {len(kernels)} kernels are in the model")
+        with open(program, "rb") as one, open(again, "rb") as two:
+            check(one.read() == two.read(), f"{backend}: the same bytes again")
+
+
 def main():
     folder = tempfile.mkdtemp()
     operators = os.path.join(folder, "operators.safetensors")
@@ -129,6 +173,7 @@ def main():
     same_library(source, "operators", folder, ["--weights=" + operators])
     same_library(f"{top}/models/vt_fashion.vt", "vt_fashion", folder, [])
     test_bare(folder)
+    test_debug(folder)
     shutil.rmtree(folder)
     return failures != 0
 
