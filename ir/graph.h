@@ -166,6 +166,7 @@ void tensor_set(Tensor *tensor, int64_t index, double value);
 typedef enum LayoutKind {
     LAYOUT_rows,  /* dense, dimensions from outermost to innermost in `order` */
     LAYOUT_panels, /* weights [O, I.., ] as [group][O/panel][K][panel], see pack.h */
+    LAYOUT_windows, /* the same as [O/panel][I][window][panel] */
     LAYOUT_winograd /* weights transformed, [O/panel][point][I][panel], see pack.h */
 } LayoutKind;
 

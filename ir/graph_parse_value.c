@@ -307,6 +307,24 @@ static bool parse_panels(Parser *p, Value *v)
     return true;
 }
 
+/* layout windows(panel) */
+static bool parse_windows(Parser *p, Value *v)
+{
+    enum { WIDEST = 4096 };
+    int64_t width;
+    size_t begin = p->at;
+    if (!parse_expect(p, "(") || !parse_int_in(p, 1, WIDEST, &width) ||
+        !parse_expect(p, ")"))
+        return false;
+    if (v->type.shape.rank < 3)
+        return parse_fail(p, begin, "a windows layout is of a convolution's weights");
+    v->layout.kind = LAYOUT_windows;
+    v->layout.panel = (int)width;
+    v->layout.groups = 1;
+    set_dense_strides(v);
+    return true;
+}
+
 /* layout winograd(panel,tile,stride) */
 static bool parse_winograd(Parser *p, Value *v)
 {
@@ -369,6 +387,8 @@ static bool parse_order(Parser *p, Value *v)
 
 static bool parse_layout(Parser *p, Value *v)
 {
+    if (parse_keyword(p, "windows"))
+        return parse_windows(p, v);
     if (parse_keyword(p, "winograd"))
         return parse_winograd(p, v);
     return parse_keyword(p, "panels") ? parse_panels(p, v) : parse_order(p, v);

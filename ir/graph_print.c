@@ -141,6 +141,8 @@ static void print_layout(const Value *v, Text *out)
     else if (v->layout.kind == LAYOUT_panels)
         text_printf(out, " layout panels(%d,%d)", v->layout.panel,
                     v->layout.groups);
+    else if (v->layout.kind == LAYOUT_windows)
+        text_printf(out, " layout windows(%d)", v->layout.panel);
     else
         text_printf(out, " layout winograd(%d,%d,%d)", v->layout.panel,
                     v->layout.tile, v->layout.stride);

@@ -76,12 +76,13 @@ static void pack_winograd(const Value *w, float *out)
 static void pack_panels(const Value *w, float *out)
 {
     Panels p = panels_of(w, w->layout.groups, w->layout.panel);
+    bool by_input = w->layout.kind == LAYOUT_windows;
     for (int64_t g = 0; g < p.groups; g++)
         for (int64_t o = 0; o < p.panels * p.width; o++)
             for (int64_t t = 0; t < p.taps; t++)
                 for (int64_t i = 0; i < p.inputs; i++) {
                     int64_t panel = g * p.panels + o / p.width;
-                    int64_t k = t * p.inputs + i;
+                    int64_t k = by_input ? i * p.taps + t : t * p.inputs + i;
                     int64_t to = (panel * p.taps * p.inputs + k) * p.width + o % p.width;
                     int64_t from = ((g * p.outputs + o) * p.inputs + i) * p.taps + t;
                     out[to] = o < p.outputs ? (float)tensor_get(w->data, from) : 0;
@@ -117,7 +118,8 @@ static void pack_rows(const Value *w, void *out)
 void pack_value(const Value *w, void *out)
 {
     Tensor filled = {.type = w->type, .data = out};
-    if (w->data && w->layout.kind == LAYOUT_panels) {
+    bool panels = w->layout.kind == LAYOUT_panels || w->layout.kind == LAYOUT_windows;
+    if (w->data && panels) {
         pack_panels(w, out);
     } else if (w->data && w->layout.kind == LAYOUT_winograd) {
         pack_winograd(w, out);

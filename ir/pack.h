@@ -20,7 +20,10 @@ typedef struct Panels {
 Panels panels_of(const Value *weight, int64_t groups, int width);
 int64_t panels_count(const Panels *panels); /* elements */
 
-/* LAYOUT_winograd of a weight [O, I, 3, 3]: G w G^T (ir/bilinear.h) as
+/* LAYOUT_windows: one group, [panel][input][window position][panel width]: what is
+ * transformed online is read in one stream.
+ *
+ * LAYOUT_winograd of a weight [O, I, 3, 3]: G w G^T (ir/bilinear.h) as
  *
  *     [panel][point][input][panel width]
  *

@@ -28,10 +28,10 @@ typedef struct Stretch {
     bool whole;
     Index tap, start;
     int64_t count;
-    /* Weights of the stretch after this are asked for, `lines` (of 16 f32) with
-     * each unrolled part of the loop, from the `part`th part on. */
-    int lines;
-    Index part;
+    /* What is read after this stretch is asked for, `lines` (of 16 f32) with each
+     * unrolled part of the loop, from element `ahead` of an operand on. */
+    int lines, operand;
+    Index ahead;
     bool near; /* instead, what this tile reads some steps later */
 } Stretch;
 
@@ -53,9 +53,17 @@ int64_t contraction_stretch(int64_t taps, int64_t run, int64_t tiles);
 
 void contraction_describe(Lower *l, Contraction *c);
 void contraction_build(Lower *l, Contraction *c);
-/* One stretch of the whole reduction (begin, multiply) over all tiles from `at`
- * on; the sums wait in the sink. */
-void contraction_work(Lower *l, Contraction *c, At at, TileWork work);
+/* One stretch of the reduction over all tiles from `at` on; the sums wait in the
+ * sink. `stretch` tells what to ask for; its lines are set to spread `elements` over
+ * the tiles of `rounds` calls, and its `ahead` moved by what one call asks for times
+ * `round`. */
+typedef struct Ahead {
+    int operand;
+    Index from;
+    int64_t elements, rounds;
+    Index round;
+} Ahead;
+void contraction_work(Lower *l, Contraction *c, At at, TileWork work, const Ahead *ahead);
 /* All rows and columns from `at` on, within one task. */
 void contraction_tiles(Lower *l, Contraction *c, At at);
 

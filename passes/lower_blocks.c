@@ -15,6 +15,8 @@
  * they come in bursts at the start of each stretch, which waits for them. */
 #include "passes/contraction.h"
 
+enum { LINE = 16 }; /* f32 */
+
 typedef struct Plan {
     Contraction *c;
     int rows;                /* of a full tile */
@@ -153,7 +155,11 @@ static void one_tile(Lower *l, const Plan *p, const Spot *spot, Index tile, int 
     TilePlace at = {.at = spot->at, .rows = rows, .columns = spot->columns};
     Axis axis = tile_axis(l, p);
     at_move(&at.at, l->operands, &axis, tile);
-    stretch.part = index_mul(tile, stretch.count / l->target->unroll);
+    if (stretch.lines && work == TILE_multiply) {
+        int64_t each = stretch.count / l->target->unroll * stretch.lines * LINE;
+        stretch.ahead = build_index(&l->b, "ahead",
+                                    index_add(stretch.ahead, index_mul(tile, each)));
+    }
     tile_build(l, p->c, &at, work, &stretch);
 }
 
@@ -186,7 +192,6 @@ static void each_tile(Lower *l, const Plan *p, const Spot *spot, TileWork work,
 
 static int ahead_lines(Lower *l, const Plan *p)
 {
-    enum { LINE = 16 };
     if (!l->target->prefetch || !p->c->packed)
         return 0;
     int64_t lines = p->c->panel / LINE * l->target->unroll;
@@ -199,9 +204,11 @@ static void build_stretches(Lower *l, const Plan *p, const Spot *spot)
     each_tile(l, p, spot, TILE_begin, (Stretch){0});
     const IVar *tap = build_for(&l->b, "tap", c->taps, false);
     const IVar *part = build_for(&l->b, "part", c->run / p->stretch, false);
-    each_tile(l, p, spot, TILE_multiply,
-              (Stretch){.tap = index_var(tap), .start = index_mul(index_var(part), p->stretch),
-                        .count = p->stretch, .lines = ahead_lines(l, p)});
+    Stretch stretch = {.tap = index_var(tap), .start = index_mul(index_var(part), p->stretch),
+                       .count = p->stretch, .lines = ahead_lines(l, p), .operand = c->b};
+    Index end = index_plus(index_add(index_mul(stretch.tap, c->run), stretch.start), p->stretch);
+    stretch.ahead = index_add(spot->at.index[c->b], index_mul(end, c->b_step));
+    each_tile(l, p, spot, TILE_multiply, stretch);
     build_end(&l->b);
     build_end(&l->b);
     if (c->sink < 0)
@@ -220,8 +227,9 @@ static void build_block(Lower *l, const Plan *p, At at, Index number, int64_t co
         build_stretches(l, p, &spot);
     else
         each_tile(l, p, &spot, TILE_multiply,
-                  (Stretch){.whole = true, .count = c->run,
+                  (Stretch){.whole = true, .count = c->run, .operand = c->b,
                             .lines = c->taps == 1 ? ahead_lines(l, p) : 0,
+                            .ahead = index_plus(at.index[c->b], c->run * c->b_step),
                             .near = c->packed && c->taps > 1 && l->target->prefetch});
 }
 
@@ -331,7 +339,7 @@ static void build_outer_tasks(Lower *l, Plan *p, Axis *axis)
     build_end(&l->b);
 }
 
-void contraction_work(Lower *l, Contraction *c, At at, TileWork work)
+void contraction_work(Lower *l, Contraction *c, At at, TileWork work, const Ahead *ahead)
 {
     Plan p = {.c = c};
     plan_tiles(l, &p);
@@ -339,7 +347,16 @@ void contraction_work(Lower *l, Contraction *c, At at, TileWork work)
     p.blocks = 1;
     c->sums = c->sink;
     Spot spot = {at, index_const(0), c->columns.extent};
-    each_tile(l, &p, &spot, work, (Stretch){.count = c->run});
+    Stretch stretch = {.count = c->run};
+    if (ahead && l->target->prefetch) {
+        int64_t parts = (p.tiles + (p.rest > 0)) * (c->run / l->target->unroll);
+        int64_t lines = (ahead->elements / LINE + parts * ahead->rounds - 1) /
+                        (parts * ahead->rounds);
+        stretch.lines = (int)lines;
+        stretch.operand = ahead->operand;
+        stretch.ahead = index_add(ahead->from, index_mul(ahead->round, parts * lines * LINE));
+    }
+    each_tile(l, &p, &spot, work, stretch);
 }
 
 void contraction_tiles(Lower *l, Contraction *c, At at)

@@ -107,14 +107,12 @@ static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index b_at, 
     }
 }
 
-/* The stretch after this begins where this one's weights end. */
-static void ask_ahead(Lower *l, const Tile *t, Index b_at, Index part)
+static void ask_ahead(Lower *l, const Tile *t, Index part)
 {
     const Stretch *s = t->stretch;
-    Index at = index_plus(b_at, s->count * t->c->b_step);
-    at = index_add(at, index_mul(part, s->lines * LINE));
+    Index at = index_add(s->ahead, index_mul(part, s->lines * LINE));
     for (int i = 0; i < s->lines; i++)
-        build_prefetch(&l->b, t->c->b, index_plus(at, i * LINE));
+        build_prefetch(&l->b, s->operand, index_plus(at, i * LINE));
 }
 
 static void tile_run(Lower *l, const Tile *t, const Index *row_at)
@@ -126,10 +124,9 @@ static void tile_run(Lower *l, const Tile *t, const Index *row_at)
         at[r] = build_index(&l->b, "a", index_add(row_at[r], index_mul(s->start, t->c->run_step)));
     Index b = build_index(&l->b, "w", index_add(t->k_base, index_mul(s->start, t->c->b_step)));
     int64_t whole = s->count / unroll, rest = s->count % unroll;
-    Index ahead = s->lines ? build_index(&l->b, "ahead", index_add(b, index_mul(s->part, s->lines * LINE))) : b;
     if (whole) {
         const IVar *k = build_for(&l->b, "k", whole, false);
-        ask_ahead(l, t, ahead, index_var(k));
+        ask_ahead(l, t, index_var(k));
         const IVar *u = build_for(&l->b, "u", unroll, true);
         tile_step(l, t, at, b, index_add(index_mul(index_var(k), unroll), index_var(u)));
         build_end(&l->b);

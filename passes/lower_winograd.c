@@ -120,12 +120,9 @@ static void transform_weight(Lower *l, const Wino *w, Index from, Index to)
     const Winograd *g = &w->g;
     const Expr *rows[MAX_POINTS][MAX_POINTS], *in[MAX_POINTS], *out[MAX_POINTS];
     int taps = g->b.taps, points = g->b.points;
-    int64_t step = g->inputs * g->width, ahead = g->part * g->width;
     for (int kw = 0; kw < taps; kw++) {
         for (int kh = 0; kh < taps; kh++) {
-            Index at = index_plus(from, (kh * taps + kw) * step);
-            if (l->target->prefetch)
-                build_prefetch(&l->b, w->weight, index_plus(at, ahead));
+            Index at = index_plus(from, (kh * taps + kw) * g->width);
             in[kh] = build_let(&l->b, "w", expr_load(l->arena, l->kernel, w->weight, at,
                                                      l->target->lanes));
         }
@@ -140,6 +137,14 @@ static void transform_weight(Lower *l, const Wino *w, Index from, Index to)
     }
 }
 
+/* The first weight of some input channels, layout windows (ir/pack.h). */
+static Index weights_from(const Wino *w, Index panel, Index part)
+{
+    const Winograd *g = &w->g;
+    int64_t channel = g->b.taps * g->b.taps * g->width;
+    return index_add(index_mul(panel, g->inputs * channel), index_mul(part, g->part * channel));
+}
+
 static void build_weights(Lower *l, const Wino *w, Index panel, Index part)
 {
     const Winograd *g = &w->g;
@@ -148,9 +153,9 @@ static void build_weights(Lower *l, const Wino *w, Index panel, Index part)
     const IVar *vector = build_for(&l->b, "oc", g->width / lanes, false);
     Index column = index_mul(index_var(vector), lanes);
     Index to = index_add(index_mul(index_var(channel), g->width), column);
-    Index from = index_add(index_mul(panel, g->b.taps * g->b.taps * g->inputs * g->width),
-                           index_mul(part, g->part * g->width));
-    transform_weight(l, w, index_add(from, to), to);
+    Index from = index_add(weights_from(w, panel, part), column);
+    from = index_add(from, index_mul(index_var(channel), g->b.taps * g->b.taps * g->width));
+    transform_weight(l, w, from, to);
     build_end(&l->b);
     build_end(&l->b);
 }
@@ -192,7 +197,8 @@ static void build_products(Lower *l, const Wino *w, Index panel, int64_t columns
 }
 
 /* For each point, the work on all tiles; `part` tells the input channels. */
-static void each_point(Lower *l, const Wino *w, int64_t columns, TileWork work, Index part)
+static void each_point(Lower *l, const Wino *w, int64_t columns, TileWork work, Index panel,
+                       Index part)
 {
     const Winograd *g = &w->g;
     Contraction c = products_of(l, w, columns);
@@ -202,17 +208,19 @@ static void each_point(Lower *l, const Wino *w, int64_t columns, TileWork work, 
                                index_mul(part, g->part));
     at.index[w->m] = index_mul(index_var(point), g->m_point);
     at.index[w->u] = index_mul(index_var(point), g->u_point);
-    contraction_work(l, &c, at, work);
+    Ahead ahead = {w->weight, weights_from(w, panel, index_plus(part, 1)),
+                   g->part * g->b.taps * g->b.taps * g->width, g->points, index_var(point)};
+    contraction_work(l, &c, at, work, work == TILE_multiply ? &ahead : NULL);
     build_end(&l->b);
 }
 
 static void build_online(Lower *l, const Wino *w, Index panel, int64_t columns)
 {
     const Winograd *g = &w->g;
-    each_point(l, w, columns, TILE_begin, index_const(0));
+    each_point(l, w, columns, TILE_begin, panel, index_const(0));
     const IVar *part = build_for(&l->b, "part", g->inputs / g->part, false);
     build_weights(l, w, panel, index_var(part));
-    each_point(l, w, columns, TILE_multiply, index_var(part));
+    each_point(l, w, columns, TILE_multiply, panel, index_var(part));
     build_end(&l->b);
 }
 

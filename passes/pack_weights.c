@@ -25,6 +25,8 @@ static Layout layout_for(const Value *conv, const Target *target)
     int width = target_panel(target);
     layout.kind = LAYOUT_panels;
     layout.groups = (int)groups;
+    if (conv->schedule.algorithm == ALGORITHM_winograd_online)
+        layout.kind = LAYOUT_windows;
     if (conv->schedule.algorithm == ALGORITHM_winograd) {
         layout.kind = LAYOUT_winograd;
         layout.tile = conv->schedule.tile;

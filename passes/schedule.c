@@ -59,18 +59,19 @@ static Schedule choose(const Graph *graph, const Value *conv, const Target *targ
     if (!allowed || !conv_suits_winograd(conv, target))
         return best;
     double least = direct_cost(conv, target);
-    const Algorithm algorithms[] = {ALGORITHM_winograd_online, ALGORITHM_winograd};
-    for (int i = 0; i < (graph->options.small ? 1 : 2); i++)
-        for (int tile = 2; tile <= BILINEAR_MOST; tile++) {
-            Schedule schedule = {algorithms[i], tile};
-            if (!schedule_fits(conv, schedule, target))
-                continue;
-            double cost = winograd_cost(conv, schedule, target);
-            if (cost < least) {
-                least = cost;
-                best = schedule;
-            }
+    /* Online, the weights pass through the second-level cache twice more: dearer
+     * than the memory they save, unless memory is what is short. */
+    Algorithm algorithm = graph->options.small ? ALGORITHM_winograd_online : ALGORITHM_winograd;
+    for (int tile = 2; tile <= BILINEAR_MOST; tile++) {
+        Schedule schedule = {algorithm, tile};
+        if (!schedule_fits(conv, schedule, target))
+            continue;
+        double cost = winograd_cost(conv, schedule, target);
+        if (cost < least) {
+            least = cost;
+            best = schedule;
         }
+    }
     return best;
 }
 

@@ -188,8 +188,9 @@ void c_prelude(const Program *p, Text *out)
                   "/* Inlined into its step, a kernel would share registers with it. */\n"
                   "#define KERNEL __attribute__((noinline))\n\n");
     scalar_helpers(out);
-    text_add(out, "/* A hint, never an access: the address may lie outside. */\n"
-                  "INL void prefetch(uintptr_t at) { __builtin_prefetch((const void *)at); }\n\n");
+    text_add(out, "/* A hint, never an access (the address may lie outside): into the L2 cache. */\n"
+                  "/* L1 has no room for it until it is used. */\n"
+                  "INL void prefetch(uintptr_t at) { __builtin_prefetch((const void *)at, 0, 2); }\n\n");
     text_add(out, "INL float fma_f1(float a, float b, float c)\n{\n"
                   "    return __builtin_fmaf(a, b, c);\n}\n\n");
     for (int lanes = 4; lanes <= p->target->lanes; lanes *= 2) {

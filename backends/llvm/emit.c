@@ -141,7 +141,7 @@ static void prefetch(Walk *w, const Stmt *s)
     unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", 13);
     LLVMValueRef function = LLVMGetIntrinsicDeclaration(u->module, id, takes, 1);
     LLVMValueRef args[] = {LLVMBuildGEP2(u->b, element, given, &at, 1, ""), llvm_int(u, 0),
-                           llvm_int(u, 3), llvm_int(u, 1)};
+                           llvm_int(u, 2), llvm_int(u, 1)};
     LLVMBuildCall2(u->b, LLVMFunctionType(u->none, takes, 4, false), function, args, 4, "");
 }
 
