@@ -10,17 +10,21 @@
 
 enum { EXIT_OK = 0, EXIT_INPUT = 1, EXIT_CALL = 2, EXIT_ENVIRONMENT = 3 };
 
+enum { MAX_MODELS = 256 }; /* in one call */
+
 /* Every option of every command; main.c's table says which command takes which. */
 typedef struct CommandOptions {
-    const char *models[64];
+    const char *models[MAX_MODELS];
     int model_count;
     const char *model_name, *out, *emit, *backend, *target, *cpu, *weights, *weights_as;
     const char *format, *stage, *after, *passes, *stop_after, *input, *vectors;
+    const char *models_dir;
     const char *skip[16];
     int skips;
     int max_threads, threads, runs;
     uint64_t seed;
     bool exact, plain, small, o0, time_passes, layers, verbose, debug, help;
+    bool compare, paper;
 } CommandOptions;
 
 typedef struct Context Context;

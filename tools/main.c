@@ -11,7 +11,7 @@ static const Command commands[] = {
     {"run", "MODEL --input=IMAGE|TENSOR.npy", "compile in this process and run",
      command_run},
     {"check", "MODEL", "diagnostics only", command_check},
-    {"report", "MODEL...", "multiply-accumulates, parameters and memory by layer",
+    {"report", "[MODEL...]", "multiply-accumulates, parameters and memory by layer",
      command_report},
     {"dump", "MODEL", "the program at a stage, or after passes", command_dump},
     {"verify", "MODEL", "every stage against the reference", command_verify},
@@ -59,7 +59,12 @@ static const OptionRow options[] = {
     ROW("--skip", "PASS", COMPILES, K_skip, skip, "not this optional pass"),
     ROW("--stop-after", "PASS", "dump", K_text, stop_after, "no pass behind this one"),
     ROW("--time-passes", NULL, COMPILES, K_flag, time_passes, "time of each pass on stderr"),
-    ROW("--format", "table|json|csv", "report bench targets", K_text, format, "how to print (table)"),
+    ROW("--format", "table|json|csv|html|svg", "report bench targets", K_text, format,
+        "how to print (table; html and svg: report)"),
+    ROW("--compare", NULL, "report", K_flag, compare, "models side by side, with ratios by stage"),
+    ROW("--paper", NULL, "report", K_flag, paper, "all published networks: ours beside print"),
+    ROW("--models", "DIR", "report", K_text, models_dir,
+        "where published.tsv and its networks are (those of the sources)"),
     ROW("--stage", "ast|graph|loops|c", "dump", K_text, stage, "what to print (graph)"),
     ROW("--after", "PASS|all", "dump", K_text, after, "the graph after a pass, or every change"),
     ROW("--exact", NULL, "verify", K_flag, exact, "the reference in double, however long it takes"),
@@ -72,7 +77,7 @@ static const OptionRow options[] = {
     ROW("--runs", "N", "bench", K_int, runs, "timed runs (50)"),
     ROW("--layers", NULL, "bench", K_flag, layers, "time of each step"),
     ROW("--verbose", NULL, "build run verify bench", K_flag, verbose, "show the commands run"),
-    ROW("-o", "FILE", "build init", K_text, out, "the result"),
+    ROW("-o", "FILE", "build init report", K_text, out, "the result"),
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
@@ -185,7 +190,7 @@ static int parse(Context *c, int argc, char **argv)
             int code = parse_option(c, argc, argv, &i);
             if (code != EXIT_OK)
                 return code;
-        } else if (c->o.model_count == 64) {
+        } else if (c->o.model_count == MAX_MODELS) {
             return call_error("too many models, first", argv[2]);
         } else {
             c->o.models[c->o.model_count++] = argv[i];
@@ -197,10 +202,10 @@ static int parse(Context *c, int argc, char **argv)
 static int check_call(Context *c)
 {
     bool wants = strncmp(c->command->usage, "MODEL", 5) == 0;
-    bool many = strncmp(c->command->usage, "MODEL...", 8) == 0;
+    bool many = strstr(c->command->usage, "MODEL...") != NULL;
     if (wants && c->o.model_count == 0)
         return call_error("a model is missing for", c->command->name);
-    if (c->o.model_count > (many ? 64 : wants))
+    if (c->o.model_count > (many ? MAX_MODELS : wants))
         return call_error("one argument too many:", c->o.models[c->o.model_count - 1]);
     c->target = c->o.target ? target_find(c->o.target) : target_host();
     if (!c->target)
