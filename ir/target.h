@@ -22,7 +22,9 @@ typedef struct Target {
     int unroll;         /* of the reduction loop */
     int l1_bytes, l2_bytes;
     int prefetch;       /* f32 that weights are asked for ahead; 0: never */
-    int balance;        /* multiply-adds in the time that memory gives a byte */
+    /* Multiply-adds in the time that a byte takes from the last-level cache, and
+     * from memory, which a network's weights come from when they outgrow it. */
+    int balance, far_balance, llc_bytes;
     /* tools; empty: nothing special */
     const char *cc;       /* command of the C compiler; empty: this machine's */
     const char *package;  /* what to install when it is missing */

@@ -12,23 +12,27 @@
 #include "passes/winograd.h"
 
 /* In multiply-adds. */
-static double direct_cost(const Value *conv, const Target *target)
+static double direct_cost(const Value *conv, double balance)
 {
     double weights = 4.0 * (double)shape_count(&conv->args[1]->type.shape);
-    return (double)value_macs(conv) + weights * target->balance;
+    return (double)value_macs(conv) + weights * balance;
 }
 
 /* Bytes that pass through the second-level cache: sums that wait between parts of
- * the input channels, and weights transformed online, written and read. */
+ * the input channels, the weights for each row of tiles or the inputs for each
+ * panel, and weights transformed online, written and read. */
 static double cache_bytes(const Winograd *g, double tiles)
 {
     enum { PART = 128 };
     double parts = (double)g->inputs / (double)(g->online ? g->part : PART);
     double bytes = 8 * tiles * (double)(g->points * g->outputs) * (parts < 1 ? 1 : parts);
+    bytes += g->by_panels ? 4 * tiles * (double)(g->points * g->inputs * g->panels)
+                          : 4 * (double)(g->points * g->inputs * g->outputs * g->tiles_h);
     return g->online ? bytes + 8 * (double)(g->points * g->inputs * g->outputs) : bytes;
 }
 
-static double winograd_cost(const Value *conv, Schedule schedule, const Target *target)
+static double winograd_cost(const Value *conv, Schedule schedule, const Target *target,
+                            double balance)
 {
     Winograd g = winograd_of(conv, schedule, target);
     double tiles = (double)(conv->type.shape.dim[0] * g.tiles_h * g.tiles_w);
@@ -40,7 +44,7 @@ static double winograd_cost(const Value *conv, Schedule schedule, const Target *
     double side = g.b.inputs, points = g.b.points, outputs = g.b.outputs;
     double in = (double)g.inputs * points * (side + points);
     double out = (double)g.outputs * outputs * (points + outputs);
-    double cost = products + 4 * elements * pairs * target->balance + 4 * tiles * (in + out);
+    double cost = products + 4 * elements * pairs * balance + 4 * tiles * (in + out);
     cost += cache_bytes(&g, tiles);
     return g.online ? cost + 2 * pairs * points * (points + g.b.taps) : cost;
 }
@@ -52,13 +56,14 @@ static bool schedule_fits(const Value *conv, Schedule schedule, const Target *ta
            winograd_of(conv, schedule, target).panels > 1;
 }
 
-static Schedule choose(const Graph *graph, const Value *conv, const Target *target)
+static Schedule choose(const Graph *graph, const Value *conv, const Target *target,
+                       double balance)
 {
     Schedule best = {.algorithm = ALGORITHM_direct};
     bool allowed = !graph->options.plain && conv->args[0]->type.shape.dim[0] == 1;
     if (!allowed || !conv_suits_winograd(conv, target))
         return best;
-    double least = direct_cost(conv, target);
+    double least = direct_cost(conv, balance);
     /* Online, the weights pass through the second-level cache twice more: dearer
      * than the memory they save, unless memory is what is short. */
     Algorithm algorithm = graph->options.small ? ALGORITHM_winograd_online : ALGORITHM_winograd;
@@ -66,7 +71,7 @@ static Schedule choose(const Graph *graph, const Value *conv, const Target *targ
         Schedule schedule = {algorithm, tile};
         if (!schedule_fits(conv, schedule, target))
             continue;
-        double cost = winograd_cost(conv, schedule, target);
+        double cost = winograd_cost(conv, schedule, target, balance);
         if (cost < least) {
             least = cost;
             best = schedule;
@@ -75,9 +80,21 @@ static Schedule choose(const Graph *graph, const Value *conv, const Target *targ
     return best;
 }
 
+/* Weights are read once in a run: they stay in the last-level cache from one run to
+ * the next, or they never do. */
+static double balance_of(const Graph *graph, const Target *target)
+{
+    int64_t bytes = 0;
+    FOR_VALUES(v, graph)
+        if (op_info[v->op].class == CLASS_conv)
+            bytes += type_bytes(&v->args[1]->type);
+    return bytes > target->llc_bytes ? target->far_balance : target->balance;
+}
+
 void pass_schedule(Graph *graph, const Target *target)
 {
+    double balance = balance_of(graph, target);
     FOR_VALUES(v, graph)
         if (v->group >= 0 && op_info[v->op].class == CLASS_conv)
-            v->schedule = choose(graph, v, target);
+            v->schedule = choose(graph, v, target, balance);
 }
