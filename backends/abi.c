@@ -84,6 +84,23 @@ static void describe(const char *kind, const char *name, const Type *type, Text 
                 (long long)type_bytes(type));
 }
 
+/* Everything is known before the network runs: what the compiler measured. */
+static void bounds(const Program *p, const Abi *abi, Text *out)
+{
+    const AbiBounds *b = abi->bounds;
+    text_printf(out, "\n/* Bounds, measured with the flags of %s:\n"
+                     " *   workspace %10lld bytes\n *   weights   %10lld\n"
+                     " *   constants %10lld\n *   code      %10lld\n"
+                     " *   stack     %10lld, of the longest chain of calls; by function:\n",
+                p->target->name, (long long)p->workspace_bytes, (long long)p->weights_bytes,
+                (long long)b->constants, (long long)b->code, (long long)b->stack);
+    for (int i = 0; i < b->stacks.n; i++)
+        text_printf(out, " *     %6lld %s\n", (long long)b->stacks.at[i].bytes,
+                    b->stacks.at[i].function);
+    text_add(out, " * No recursion, no arrays of variable length, no library but memcpy and\n"
+                  " * memset where the compiler calls them. Loops have constant bounds. */\n");
+}
+
 void abi_header(const Program *p, const Abi *abi, Text *out)
 {
     text_printf(out, "/* %s: a compiled network for %s.\n *\n", p->name, p->target->name);
@@ -99,12 +116,19 @@ void abi_header(const Program *p, const Abi *abi, Text *out)
                 " * most %s_MAX_THREADS threads. Re-entrant, allocates nothing.\n"
                 " * Returns VTC_OK or a VtcStatus. */\n",
                 abi->upper, abi->upper, abi->upper, abi->upper);
+    if (abi->bounds)
+        bounds(p, abi, out);
     text_printf(out, "#ifndef VTC_NETWORK_%s_H\n#define VTC_NETWORK_%s_H\n\n", abi->upper,
                 abi->upper);
     text_add(out, "#include \"vtc_abi.h\"\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     text_printf(out, "enum {\n    %s_WORKSPACE_BYTES = %lld,\n    %s_WEIGHTS_BYTES = %lld,\n",
                 abi->upper, (long long)p->workspace_bytes, abi->upper,
                 (long long)p->weights_bytes);
+    if (abi->bounds)
+        text_printf(out, "    %s_STACK_BYTES = %lld,\n    %s_CODE_BYTES = %lld,\n"
+                         "    %s_CONSTANT_BYTES = %lld,\n",
+                    abi->upper, (long long)abi->bounds->stack, abi->upper,
+                    (long long)abi->bounds->code, abi->upper, (long long)abi->bounds->constants);
     text_printf(out, "    %s_ALIGN = 64,\n    %s_MAX_THREADS = %d\n};\n\n", abi->upper,
                 abi->upper, p->max_threads);
     abi_prototype(p, abi, out);

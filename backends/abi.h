@@ -23,6 +23,17 @@ typedef struct AbiLevel {
 
 enum { MOST_LEVELS = 4 };
 
+/* What --profile=embedded measured; functions that are inlined have no stack. */
+typedef struct AbiStack {
+    const char *function;
+    int64_t bytes;
+} AbiStack;
+
+typedef struct AbiBounds {
+    int64_t stack, code, constants; /* bytes; constants: without the weights */
+    VEC(AbiStack) stacks;
+} AbiBounds;
+
 typedef struct Abi {
     const char *name;   /* C identifier: prefix of all symbols */
     const char *upper;  /* the same in capitals */
@@ -30,6 +41,8 @@ typedef struct Abi {
     uint64_t weights_hash;
     int inputs, outputs;
     const Value *input[16];
+    const AbiBounds *bounds; /* NULL: not measured */
+    bool embedded; /* C: loop bounds as comments */
     bool lines; /* C: each line is said to be the model's (#line) */
     int levels; /* > 0: no code of its own, only the choice of a level */
     AbiLevel level[MOST_LEVELS];

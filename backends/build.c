@@ -1,6 +1,7 @@
 /* Driving the C compiler, LLVM and the linker. */
 #include "backends/build.h"
 #include "backends/c/emit.h"
+#include "backends/embedded.h"
 #include "backends/job.h"
 #include "backends/llvm/llvm.h"
 #include "backends/process.h"
@@ -99,8 +100,21 @@ static bool compile_llvm(Job *job)
     return true;
 }
 
+/* The header of a measured network tells more, its code is the same. */
+static bool measure(Job *job)
+{
+    AbiBounds *bounds = NEW(job->arena, AbiBounds, 1);
+    Part *part = &job->parts.at[0];
+    if (!write_source(job, job->dir, part) || !embedded_measure(job, part, bounds))
+        return false;
+    part->abi.bounds = job->abi.bounds = bounds;
+    return true;
+}
+
 static bool compile_c(Job *job)
 {
+    if (job->options->embedded && !measure(job))
+        return false;
     if (!write_sources(job, job->dir))
         return false;
     for (int i = 0; i < job->parts.n; i++) {
@@ -195,7 +209,13 @@ static enum BuildStatus build_sources(Job *job)
 {
     const char *out = job->options->out;
     const char *dir = is_folder(out) ? out : path_dir(job->arena, out);
-    return write_sources(job, dir) ? BUILD_ok : BUILD_environment;
+    bool good = true;
+    if (job->options->embedded) {
+        good = job_find_compiler(job) && (job->dir = build_tempdir(job->arena, job->diag)) &&
+               measure(job);
+        process_tempdir_end();
+    }
+    return good && write_sources(job, dir) ? BUILD_ok : BUILD_environment;
 }
 
 /* One file that is text or an object, by LLVM alone; of texts the weights stay
@@ -279,7 +299,8 @@ enum BuildStatus build_levels(const Program *const *levels, int n, const BuildOp
         VEC_PUSH(job.arena, job.parts, ((Part){program, job.abi}));
     }
     for (int i = 0; i < job.parts.n; i++)
-        job.parts.at[i].abi.lines = options->debug;
+        job.parts.at[i].abi.lines = options->debug,
+        job.parts.at[i].abi.embedded = options->embedded;
     if (!fits_levels(&job))
         return BUILD_input;
     return options->backend == BACKEND_c ? build_by_c(&job) : build_by_llvm(&job);

@@ -20,6 +20,7 @@ typedef struct BuildOptions {
     const char *name; /* symbols; NULL: from the model */
     WeightsAs weights;
     bool no_header;   /* obj, lib, so: do not write NAME.h beside them */
+    bool embedded;    /* bounds in the header, loop bounds as comments; C only */
     bool debug;       /* debug information: lines are the model's */
     bool verbose;     /* show the compiler's command */
     const char *compiler; /* NULL: $CC, cc, gcc, clang, whichever is there */

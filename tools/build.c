@@ -83,6 +83,17 @@ static bool compile_levels(Context *c, Levels *levels)
     return true;
 }
 
+static bool check_profile(Context *c, Backend backend)
+{
+    const char *wrong = strcmp(c->o.profile, "embedded") != 0 ? "is no profile: embedded"
+                        : backend != BACKEND_c ? "takes the C back end, whose stack it measures"
+                        : c->o.cpu             ? "takes one level of a processor"
+                                               : NULL;
+    if (wrong)
+        fprintf(stderr, "vtc: --profile=%s %s\n", c->o.profile, wrong);
+    return !wrong;
+}
+
 int command_build(Context *c)
 {
     static const char *const emits[] = {"exe", "c", "obj", "lib", "so", "asm", "llvm"};
@@ -96,13 +107,15 @@ int command_build(Context *c)
         fprintf(stderr, "vtc: --backend=%s does not write --emit=%s\n", c->o.backend, c->o.emit);
         return EXIT_CALL;
     }
+    if (c->o.profile && !check_profile(c, backend))
+        return EXIT_CALL;
     Levels levels = {.target = {*c->target}, .n = 1};
     if (c->o.cpu && !parse_levels(c, &levels))
         return EXIT_CALL;
     if (!compile_levels(c, &levels))
         return context_finish(c, EXIT_INPUT);
     BuildOptions options = {.emit = (Emit)emit, .weights = (WeightsAs)home,
-                            .backend = backend, .debug = c->o.debug,
+                            .backend = backend, .embedded = c->o.profile != NULL, .debug = c->o.debug,
                             .verbose = c->o.verbose};
     options.out = c->o.out ? c->o.out
                            : usual_output(c, options.emit, levels.program[0]->name);

@@ -17,7 +17,7 @@ typedef struct CommandOptions {
     const char *models[MAX_MODELS];
     int model_count;
     const char *model_name, *out, *emit, *backend, *target, *cpu, *weights, *weights_as;
-    const char *format, *stage, *after, *passes, *stop_after, *input, *vectors;
+    const char *format, *stage, *after, *passes, *stop_after, *input, *vectors, *profile;
     const char *models_dir;
     const char *skip[16];
     int skips;

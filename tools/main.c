@@ -43,6 +43,8 @@ static const OptionRow options[] = {
     ROW("--emit", "exe|c|obj|lib|so|asm|llvm", "build", K_text, emit, "what to write (exe)"),
     ROW("--backend", "c|llvm", "build run verify bench", K_text, backend,
         "who writes the code (c; verify: both; run: llvm)"),
+    ROW("--profile", "embedded", "build", K_text, profile,
+        "stack, code and loop bounds told: see docs/embedded.md"),
     ROW("-g", NULL, "build", K_flag, debug, "debug information: lines are the model's"),
     ROW("--target", "NAME", COMPILES, K_text, target, "see: vtc targets (this machine)"),
     ROW("--cpu", "LEVEL[,LEVEL..]", "build", K_text, cpu,
@@ -51,7 +53,7 @@ static const OptionRow options[] = {
         "safetensors (beside the model: NAME.safetensors)"),
     ROW("--weights-as", "embed|file|c-array", "build", K_text, weights_as,
         "where packed weights go (embed)"),
-    ROW("--max-threads", "N", COMPILES, K_int, max_threads, "most threads of a run (8)"),
+    ROW("--max-threads", "N", COMPILES, K_int, max_threads, "most threads of a run (8; embedded: 1)"),
     ROW("--plain", NULL, COMPILES, K_flag, plain, "no algorithm that changes rounding"),
     ROW("--small", NULL, COMPILES, K_flag, small, "no algorithm that enlarges weights"),
     ROW("-O0", NULL, COMPILES, K_flag, o0, "only the passes that must run"),
@@ -207,6 +209,8 @@ static int check_call(Context *c)
         return call_error("a model is missing for", c->command->name);
     if (c->o.model_count > (many ? MAX_MODELS : wants))
         return call_error("one argument too many:", c->o.models[c->o.model_count - 1]);
+    if (!c->o.max_threads)
+        c->o.max_threads = c->o.profile ? 1 : 8;
     c->target = c->o.target ? target_find(c->o.target) : target_host();
     if (!c->target)
         return call_error("there is no target", c->o.target);
@@ -223,7 +227,6 @@ int main(int argc, char **argv)
         return print_help(argc > 1 ? stdout : stderr, argc > 1 ? EXIT_OK : EXIT_CALL);
     Context c = {.arena = arena_new()};
     c.diag = diag_new(c.arena);
-    c.o.max_threads = 8;
     c.o.runs = 50;
     for (int i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)

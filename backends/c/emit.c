@@ -115,6 +115,22 @@ static void placed(const Abi *abi, const Step *step, Text *text, Text *out)
     }
 }
 
+/* for (..; k < 72; ..) {   ->   for (..; k < 72; ..) { // at most 72 times */
+static void bound_loops(Text *text)
+{
+    Text out = text_new(text->arena);
+    for (const char *at = text_str(text), *end; *at; at = end) {
+        end = strchr(at, '\n') + 1;
+        const char *less = strncmp(at + strspn(at, " "), "for (", 5) == 0 ? strstr(at, " < ") : NULL;
+        text_addn(&out, at, (size_t)(end - at) - 1);
+        if (less)
+            text_printf(&out, " /* loop bound: %.*s */", (int)strspn(less + 3, "0123456789"),
+                        less + 3);
+        text_add(&out, "\n");
+    }
+    *text = out;
+}
+
 /* ---- kernels ----------------------------------------------------------- */
 
 static void kernel(const Kernel *k, Text *out)
@@ -238,6 +254,8 @@ static void code(const Program *p, const Abi *abi, Text *out)
     for (int i = 0; i < p->kernels.n; i++) {
         Text own = text_new(out->arena);
         kernel(p->kernels.at[i], &own);
+        if (abi->embedded)
+            bound_loops(&own);
         placed(abi, abi_first_step(p, p->kernels.at[i]), &own, out);
     }
     for (int i = 0; i < p->steps.n; i++) {

@@ -30,7 +30,9 @@ int harness(void)
         if (machine_take(inputs[i], (size_t)MODEL.inputs[i].bytes) != 0)
             return NO_INPUT;
     }
+    machine_mark();
     int status = MODEL.run(MODEL.weights, given, outputs, workspace, NULL);
+    machine_mark();
     for (int i = 0; status == VTC_OK && i < MODEL.output_count; i++)
         if (machine_give(outputs[i], (size_t)MODEL.outputs[i].bytes) != 0)
             return NO_OUTPUT;

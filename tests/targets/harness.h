@@ -7,6 +7,7 @@
 void *machine_memory(size_t bytes);            /* aligned to 64; NULL: no more */
 int machine_take(void *at, size_t bytes);      /* 0: all were there */
 int machine_give(const void *at, size_t bytes);
+void machine_mark(void); /* before and after the run: some measure the stack */
 int harness(void); /* the whole test; 0: done, else what failed */
 
 #endif

@@ -8,6 +8,10 @@ void *machine_memory(size_t bytes)
     return aligned_alloc(64, (bytes + 127) / 64 * 64);
 }
 
+void machine_mark(void)
+{
+}
+
 int machine_take(void *at, size_t bytes)
 {
     return fread(at, 1, bytes, stdin) == bytes ? 0 : 1;

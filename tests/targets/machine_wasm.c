@@ -21,6 +21,10 @@ void *machine_memory(size_t bytes)
     return (void *)at;
 }
 
+void machine_mark(void)
+{
+}
+
 int machine_take(void *at, size_t bytes)
 {
     return take(at, bytes);
