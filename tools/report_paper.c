@@ -139,6 +139,12 @@ static const Column paper_columns[PAPER_COLUMNS] = {
     [P_remark] =         {"remark",                "remark",       true,  1,   0},
 };
 
+/* To a ten thousandth: the rest is print's rounding. */
+static double percent_off(double ours, double print)
+{
+    return round(1e6 * (ours / print - 1)) / 1e4;
+}
+
 static SheetRow paper_row(const Published *p)
 {
     const Cost *ours = &p->ours->total.cost;
@@ -151,12 +157,12 @@ static SheetRow paper_row(const Published *p)
     row.cell[P_macs] = cell_number(macs);
     row.cell[P_macs_print] = cell_number(macs_print);
     row.cell[P_macs_off] = cell_number(macs - macs_print);
-    row.cell[P_macs_percent] = cell_number(100 * (macs / macs_print - 1));
+    row.cell[P_macs_percent] = cell_number(percent_off(macs, macs_print));
     row.cell[P_params] = cell_number(params);
     row.cell[P_params_bare] = cell_number((double)(ours->params - ours->norm_params));
     row.cell[P_params_print] = cell_number(params_print);
     row.cell[P_params_off] = cell_number(params - params_print);
-    row.cell[P_params_percent] = cell_number(100 * (params / params_print - 1));
+    row.cell[P_params_percent] = cell_number(percent_off(params, params_print));
     row.cell[P_top1] = cell_number(p->top1);
     row.cell[P_remark] = cell_text(p->remark);
     return row;

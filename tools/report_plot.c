@@ -16,7 +16,7 @@ static const char *const hue[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
 enum { HUES = sizeof hue / sizeof *hue };
 
 static const double PANEL_W = 700, PANEL_H = 640, LEFT = 64, TOP = 56, GAP = 90, RADIUS = 4.2;
-static const double FONT = 10, CHAR_W = 5.4, LINE_H = 11;
+static const double FONT = 10, CHAR_W = 6.1, LINE_H = 11;
 
 typedef struct Box {
     double x0, y0, x1, y1;

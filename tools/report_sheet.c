@@ -20,8 +20,9 @@ static const char *cell_shown(Arena *arena, const Column *column, const Cell *ce
         return cell->text ? cell->text : "";
     if (!cell->known)
         return "";
-    double scaled = cell->number / (column->scale != 0 ? column->scale : 1);
-    return arena_printf(arena, "%.*f", column->decimals, scaled);
+    double shift = pow(10, column->decimals);
+    double rounded = round(cell->number / column->scale * shift) / shift;
+    return arena_printf(arena, "%.*f", column->decimals, rounded + 0.0); /* no -0 */
 }
 
 /* Characters, not bytes, of UTF-8. */
