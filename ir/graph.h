@@ -360,7 +360,10 @@ enum { PRINTED_ELEMENTS = 64 };
  *   label "layer1.0.conv1"      where the language made it
  *   layout 0231+pad             dense, dimensions from the outermost; +pad: the
  *                               pixel of zeros behind (Layout.pad_pixel)
+ *   by winograd(4)              algorithm and tile, where it is not direct
  *   layout panels(64,1)         panel width, channel groups (ir/pack.h)
+ *   layout windows(64)          panel width
+ *   layout winograd(64,4,1)     panel width, tile, stride of the convolution
  *   strides [9,1,0]             elements, where they are not those of a dense layout
  *   group 3
  *   at workspace+4096 size 768  also weights+N, input0+N, output0+N; a view owns

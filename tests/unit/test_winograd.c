@@ -1,0 +1,306 @@
+/* Fast correlations: their matrices, the code made from matrices, and convolutions
+ * computed so through lowering and the loop interpreter, against plain sums in
+ * double. Also the rules of programs that they rest on: guards over several loop
+ * variables, named indices, scratch of threads. */
+#include "backends/blob.h"
+#include "ir/bilinear.h"
+#include "passes/pass.h"
+#include "passes/transform.h"
+#include "passes/winograd.h"
+#include "tests/unit/graph_read.h"
+#include "tests/unit/loop_build.h"
+#include "tests/unit/unit.h"
+#include <math.h>
+#include <stdlib.h>
+
+static uint32_t seed = 1;
+
+static double draw(void)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return (double)(seed >> 8) / (1 << 23) - 1;
+}
+
+/* ---- matrices ---------------------------------------------------------- */
+
+static double largest_error(const Bilinear *b)
+{
+    double x[MAX_POINTS], w[MAX_POINTS], products[MAX_POINTS], worst = 0;
+    for (int i = 0; i < b->inputs; i++)
+        x[i] = draw();
+    for (int k = 0; k < b->taps; k++)
+        w[k] = draw();
+    for (int p = 0; p < b->points; p++) {
+        double u = 0, v = 0;
+        for (int k = 0; k < b->taps; k++)
+            u += b->g[p][k] * w[k];
+        for (int i = 0; i < b->inputs; i++)
+            v += b->bt[p][i] * x[i];
+        products[p] = u * v;
+    }
+    for (int o = 0; o < b->outputs; o++) {
+        double direct = 0, fast = 0;
+        for (int k = 0; k < b->taps; k++)
+            direct += x[o * b->stride + k] * w[k];
+        for (int p = 0; p < b->points; p++)
+            fast += b->at[o][p] * products[p];
+        worst = fmax(worst, fabs(direct - fast));
+    }
+    return worst;
+}
+
+static void test_matrices(void)
+{
+    int tried = 0;
+    for (int outputs = 1; outputs <= BILINEAR_MOST; outputs++)
+        for (int taps = 1; taps <= 5; taps++)
+            for (int stride = 1; stride <= 2; stride++) {
+                if (stride * (outputs - 1) + taps > MAX_POINTS ||
+                    (stride == 2 && 2 * outputs + taps - 2 > MAX_POINTS))
+                    continue;
+                Bilinear b = bilinear_of(outputs, taps, stride);
+                CU_ASSERT(largest_error(&b) < 1e-11);
+                tried++;
+            }
+    CU_ASSERT(tried > 40);
+    Bilinear b = bilinear_of(4, 3, 1), s = bilinear_of(4, 3, 2);
+    CU_ASSERT(b.points == 6 && s.points == 9 && s.inputs == 9);
+}
+
+/* ---- code from matrices ------------------------------------------------ */
+
+static void check_transform(const Matrix *matrix, int rows, int columns)
+{
+    Arena *arena = arena_new();
+    Kernel *k = kernel_new(arena, "transform", 1);
+    int x = param_add(arena, k, "x", DT_f32, columns * 16, ACCESS_read);
+    int y = param_add(arena, k, "y", DT_f32, rows * 16, ACCESS_write);
+    Build b = build_begin(arena, k);
+    const Expr *in[MAX_POINTS], *out[MAX_POINTS];
+    for (int i = 0; i < columns; i++)
+        in[i] = build_let(&b, "x", expr_load(arena, k, x, index_const(i * 16), 16));
+    transform_build(&b, &wide_target, matrix, rows, columns, in, out);
+    for (int i = 0; i < rows; i++)
+        build_store(&b, y, index_const(i * 16), out[i]);
+    Program *p = program_of(arena, &wide_target, k);
+    CU_ASSERT_STRING_EQUAL(errors_of(p), "");
+    float *from = NEW(arena, float, columns * 16), *to = NEW(arena, float, rows * 16);
+    for (int i = 0; i < columns * 16; i++)
+        from[i] = (float)draw();
+    run_program(p, from, to);
+    for (int i = 0; i < rows * 16; i++) {
+        double sum = 0;
+        for (int c = 0; c < columns; c++)
+            sum += (*matrix)[i / 16][c] * (double)from[c * 16 + i % 16];
+        CU_ASSERT(fabs(sum - (double)to[i]) <= 2e-5 * (1 + fabs(sum)));
+    }
+    arena_free(arena);
+}
+
+static void test_transforms(void)
+{
+    for (int outputs = 1; outputs <= BILINEAR_MOST; outputs++)
+        for (int stride = 1; stride <= 2; stride++) {
+            if (stride == 2 && outputs > 5)
+                continue;
+            Bilinear b = bilinear_of(outputs, 3, stride);
+            check_transform((const Matrix *)&b.bt, b.points, b.inputs);
+            check_transform((const Matrix *)&b.at, b.outputs, b.points);
+            check_transform((const Matrix *)&b.g, b.points, b.taps);
+        }
+}
+
+static void test_any_matrix(void)
+{
+    const double entry[] = {0, 0, 1, -1, 2, -0.5, 0.25};
+    for (int n = 0; n < 200; n++) {
+        Matrix m = {{0}};
+        int rows = 1 + n % 7, columns = 1 + n % 5;
+        for (int r = 0; r < rows; r++)
+            for (int c = 0; c < columns; c++)
+                m[r][c] = entry[(int)((draw() + 1) * 3.49)];
+        check_transform((const Matrix *)&m, rows, columns);
+    }
+}
+
+/* ---- convolutions ------------------------------------------------------ */
+
+static void force_schedule(void *context, const PassInfo *pass, const Graph *graph,
+                           const Program *program)
+{
+    (void)program;
+    if (strcmp(pass->name, "schedule") == 0)
+        FOR_VALUES(v, graph)
+            if (v->op == OP_conv2d)
+                v->schedule = *(const Schedule *)context;
+}
+
+static void fill(Graph *graph)
+{
+    FOR_VALUES(v, graph) {
+        if (v->op != OP_weight)
+            continue;
+        v->data = tensor_new(graph->arena, v->type);
+        for (int64_t i = 0; i < shape_count(&v->type.shape); i++)
+            tensor_set(v->data, i, draw());
+    }
+}
+
+static double *exact_output(Arena *arena, const Graph *graph, const Tensor *x)
+{
+    Diag *diag = diag_new(arena);
+    const Tensor *inputs[] = {x};
+    return graph_eval(graph, EVAL_exact, inputs, arena, NULL, NULL, diag)[0].exact;
+}
+
+/* The program's output beside the exact one; 1 when the schedule was not used. */
+static double conv_error(const char *text, const char *target, Schedule schedule)
+{
+    Arena *arena = arena_new();
+    Graph *graph = read_graph(arena, text);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+    fill(graph);
+    Tensor *x = tensor_new(arena, graph->first->type);
+    for (int64_t i = 0; i < shape_count(&x->type.shape); i++)
+        tensor_set(x, i, draw());
+    double *right = exact_output(arena, graph, x);
+    int64_t n = shape_count(&graph->outputs.at[0].value->type.shape);
+    PipelineOptions options = {.check = true, .after = force_schedule, .context = &schedule};
+    Program *p = NULL;
+    graph->options.max_threads = 2;
+    CU_ASSERT_FATAL(pipeline_run(graph, target_find(target), &options, &p, diag_new(arena)));
+    CU_ASSERT_STRING_EQUAL(emit_errors_of(p), "");
+    Blob blob = blob_pack_here(arena, p);
+    float *y = NEW(arena, float, n);
+    unsigned char *workspace = NEW(arena, unsigned char, p->workspace_bytes + 1);
+    memset(workspace, 0xff, (size_t)p->workspace_bytes);
+    const void *inputs[] = {x->data};
+    void *outputs[] = {y};
+    program_eval(p, &(Memory){blob.payload, workspace, inputs, outputs}, 0, p->steps.n);
+    double worst = 0, largest = 0;
+    for (int64_t i = 0; i < n; i++) {
+        worst = fmax(worst, fabs(right[i] - (double)y[i]));
+        largest = fmax(largest, fabs(right[i]));
+        if (!isfinite(y[i]))
+            worst = INFINITY;
+    }
+    arena_free(arena);
+    return worst / largest;
+}
+
+static const char *conv_text(char *out, size_t room, const int64_t *s)
+{
+    int64_t h = (s[2] + 2 - 3) / s[4] + 1, w = (s[3] + 2 - 3) / s[4] + 1;
+    snprintf(out, room,
+             "graph \"g\" {\n"
+             "  %%x = input name=\"x\" : f32[1,%d,%d,%d]\n"
+             "  %%w = weight name=\"w\" : f32[%d,%d,3,3]\n"
+             "  %%b = weight name=\"b\" : f32[%d]\n"
+             "  %%1 = conv2d %%x, %%w, %%b stride=[%d,%d] pad=[1,1,1,1] : f32[1,%d,%d,%d]\n"
+             "  %%2 = relu %%1 : f32[1,%d,%d,%d]\n"
+             "  output \"y\" %%2\n}\n",
+             (int)s[0], (int)s[2], (int)s[3], (int)s[1], (int)s[0], (int)s[1], (int)s[4],
+             (int)s[4], (int)s[1], (int)h, (int)w, (int)s[1], (int)h, (int)w);
+    return out;
+}
+
+static void check_algorithm(Algorithm algorithm, const char *target)
+{
+    /* channels in, out, height, width, stride */
+    const int64_t shapes[][5] = {{16, 16, 1, 1, 1},  {16, 48, 7, 7, 1},  {32, 80, 5, 13, 1},
+                                 {48, 144, 6, 4, 1}, {16, 32, 11, 1, 2}, {32, 128, 9, 8, 2},
+                                 {16, 64, 14, 17, 1}};
+    char text[1024];
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int tile = 2; tile <= (shapes[i][4] == 2 ? 4 : BILINEAR_MOST); tile++) {
+            double error = conv_error(conv_text(text, sizeof text, shapes[i]), target,
+                                      (Schedule){algorithm, tile});
+            CU_ASSERT(error < 1e-4);
+            if (!(error < 1e-4))
+                fprintf(stderr, "%s(%d) for %s: error %g\n%s", algorithm_name[algorithm],
+                        tile, target, error, text);
+        }
+}
+
+static void test_convolutions(void)
+{
+    check_algorithm(ALGORITHM_winograd, "x86-64-v4");
+    check_algorithm(ALGORITHM_winograd, "x86-64-v3");
+    check_algorithm(ALGORITHM_winograd_online, "x86-64-v4");
+    check_algorithm(ALGORITHM_winograd_online, "x86-64-v3");
+}
+
+/* Long reductions are cut, the rows into blocks: every sum all the same. */
+static void test_stretches(void)
+{
+    const int64_t shapes[][5] = {{512, 70, 9, 9, 1}, {96, 65, 23, 19, 1}, {300, 16, 7, 31, 2}};
+    char text[1024];
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        CU_ASSERT(conv_error(conv_text(text, sizeof text, shapes[i]), "x86-64-v4",
+                             (Schedule){ALGORITHM_direct, 0}) < 1e-5);
+}
+
+/* ---- rules of programs -------------------------------------------------- */
+
+/* y[8 * block + tile] for block * 3 + tile < limit of 8 elements in steps of 1. */
+static const char *guarded(Arena *arena, int64_t limit, int64_t extent)
+{
+    Kernel *k = kernel_new(arena, "guarded", 3);
+    int y = param_add(arena, k, "y", DT_f32, extent, ACCESS_write);
+    Build b = build_begin(arena, k);
+    const IVar *tile = build_for(&b, "tile", 3, false);
+    Index at = index_add(index_mul(index_var(k->task), 3), index_var(tile));
+    build_if_less(&b, at, limit);
+    Index named = build_index(&b, "at", index_mul(at, 2));
+    build_store(&b, y, index_plus(named, 1), expr_real(arena, 1, 1));
+    build_end(&b);
+    build_end(&b);
+    return errors_of(program_of(arena, &wide_target, k));
+}
+
+static void test_guards(void)
+{
+    Arena *arena = arena_new();
+    CU_ASSERT_STRING_EQUAL(guarded(arena, 7, 14), "");
+    CU_ASSERT_PTR_NOT_NULL(strstr(guarded(arena, 8, 14), "an access stays inside"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(guarded(arena, 7, 13), "an access stays inside"));
+    arena_free(arena);
+}
+
+static const char *scratch_errors(Arena *arena, int64_t stride, int64_t workspace)
+{
+    Kernel *k = kernel_new(arena, "scratch", 1);
+    kernel_param(arena, k, (Param){.name = "t", .dtype = DT_f32, .extent = 16,
+                                   .access = ACCESS_both, .noalias = true,
+                                   .per_thread = true, .align = 64});
+    Build b = build_begin(arena, k);
+    build_store(&b, 0, index_const(0), expr_real(arena, 0, 16));
+    Program *p = program_of(arena, &wide_target, k);
+    p->max_threads = 4;
+    p->workspace_bytes = workspace;
+    p->steps.at[0].args.at[0] = (Arg){BUF_scratch, 0, 64, stride};
+    return errors_of(p);
+}
+
+static void test_scratch(void)
+{
+    Arena *arena = arena_new();
+    CU_ASSERT_STRING_EQUAL(scratch_errors(arena, 64, 64 + 4 * 64), "");
+    CU_ASSERT_PTR_NOT_NULL(strstr(scratch_errors(arena, 32, 4096), "scratch lies apart"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(scratch_errors(arena, 64, 4 * 64), "inside its buffer"));
+    arena_free(arena);
+}
+
+int main(void)
+{
+    static const UnitTest tests[] = {
+        {"matrices give correlations", test_matrices},
+        {"transforms are their matrices", test_transforms},
+        {"any matrix becomes code", test_any_matrix},
+        {"convolutions by Winograd", test_convolutions},
+        {"reductions in stretches", test_stretches},
+        {"guards over several variables", test_guards},
+        {"scratch of threads", test_scratch},
+    };
+    return UNIT_RUN(tests);
+}
