@@ -167,9 +167,11 @@ static bool deliver_beside(Job *job)
                       arena_printf(job->arena, "%s/%s.weights", dir, job->abi.name), job->diag);
 }
 
-static bool needs_compiler(const Job *job)
+static bool find_tools(Job *job)
 {
-    return job->options->backend == BACKEND_c || job->options->emit != EMIT_lib;
+    if (job->options->backend == BACKEND_c)
+        return job_find_compiler(job);
+    return job->options->emit == EMIT_lib || job_find_linker(job);
 }
 
 static bool can_be_built(Job *job)
@@ -186,7 +188,7 @@ static enum BuildStatus build_binary(Job *job)
 {
     if (!can_be_built(job))
         return BUILD_input;
-    if (needs_compiler(job) && !job_find_compiler(job))
+    if (!find_tools(job))
         return BUILD_environment;
     job->dir = build_tempdir(job->arena, job->diag);
     if (!job->dir)

@@ -86,6 +86,26 @@ bool job_find_compiler(Job *job)
     return job->compiler != NULL;
 }
 
+/* What LLVM compiles needs no compiler to be linked, only to know what a program of
+ * the system begins with: without one its linker is called directly. */
+bool job_find_linker(Job *job)
+{
+    const char *usual[] = {"ld", "ld.lld-19", "ld.lld"};
+    Diag *own = job->diag;
+    job->diag = diag_new(job->arena);
+    bool found = job_find_compiler(job);
+    job->diag = own;
+    if (found || !*job->program->target->loader)
+        return found || job_find_compiler(job);
+    for (int i = 0; i < 3 && !job->linker; i++)
+        if (process_starts(usual[i]))
+            job->linker = usual[i];
+    if (!job->linker)
+        diag_error(job->diag, (Span){0}, "no linker found: install the package 'gcc', or "
+                                         "'binutils' or 'lld-19' with 'libc6-dev'");
+    return job->linker != NULL;
+}
+
 static bool run_command(Job *job, const char *what)
 {
     VEC_PUSH(job->arena, job->command, NULL);
@@ -145,11 +165,17 @@ static bool compile_main(Job *job)
                        job_temp(job, "_main.o"), "-c");
 }
 
+static int is_source(const struct dirent *entry)
+{
+    size_t n = strlen(entry->d_name);
+    return n > 2 && strcmp(entry->d_name + n - 2, ".c") == 0;
+}
+
 /* This machine's runtime is ready; for others it is compiled with the program. */
 static void runtime_words(Job *job)
 {
     const char *dir = build_runtime(job->arena);
-    DIR *sources = *job->program->target->cc ? opendir(dir) : NULL;
+    struct dirent **entry = NULL;
     if (!*job->program->target->cc) {
         word(job, runtime_library(job->arena));
         words(job, VTC_LINK_FLAGS);
@@ -158,18 +184,35 @@ static void runtime_words(Job *job)
     words(job, "-std=c11 -O2 -w -ffp-contract=off -idirafter /usr/include -I");
     word(job, dir);
     words(job, job->program->target->cc_flags);
-    for (struct dirent *entry; sources && (entry = readdir(sources)) != NULL;) {
-        size_t n = strlen(entry->d_name);
-        if (n > 2 && strcmp(entry->d_name + n - 2, ".c") == 0)
-            word(job, arena_printf(job->arena, "%s/%s", dir, entry->d_name));
+    int n = scandir(dir, &entry, is_source, alphasort);
+    for (int i = 0; i < n; i++) {
+        word(job, arena_printf(job->arena, "%s/%s", dir, entry[i]->d_name));
+        free(entry[i]);
     }
-    if (sources)
-        closedir(sources);
+    free(entry);
+}
+
+/* What a compiler would tell the linker about programs of this system. */
+static bool link_exe_alone(Job *job, const char *out)
+{
+    const char *where = job->program->target->triple;
+    const char *lib = arena_printf(job->arena, "/usr/lib/%s", where);
+    words(job, job->linker);
+    words(job, arena_printf(job->arena, "--dynamic-linker=%s -L%s -L/lib/%s -o",
+                            job->program->target->loader, lib, where));
+    word(job, out);
+    words(job, arena_printf(job->arena, "%s/crt1.o %s/crti.o", lib, lib));
+    object_words(job);
+    word(job, runtime_library(job->arena));
+    words(job, arena_printf(job->arena, "-lm -lc %s/crtn.o", lib));
+    return run_command(job, "the linker (packages binutils, libc6-dev)");
 }
 
 static bool link_exe(Job *job, const char *out)
 {
     bool c = job->options->backend == BACKEND_c;
+    if (job->linker)
+        return link_exe_alone(job, out);
     if (c && !compile_main(job))
         return false;
     words(job, job->compiler);
@@ -201,11 +244,11 @@ bool job_link(Job *job, const char *out)
     switch (job->options->emit) {
     case EMIT_exe: return link_exe(job, out);
     case EMIT_so:
-        words(job, job->compiler);
+        words(job, job->linker ? job->linker : job->compiler);
         words(job, "-shared -o");
         word(job, out);
         object_words(job);
-        word(job, "-lm");
+        word(job, job->linker ? "--as-needed" : "-lm");
         return run_command(job, "the linker");
     case EMIT_lib:
         archive_words(job);
@@ -213,9 +256,9 @@ bool job_link(Job *job, const char *out)
         object_words(job);
         return run_command(job, "the archiver");
     case EMIT_obj:
-        words(job, job->compiler);
-        words(job, job->program->target->cc_flags);
-        words(job, "-r -nostdlib -o");
+        words(job, job->linker ? job->linker : job->compiler);
+        words(job, job->linker ? "" : job->program->target->cc_flags);
+        words(job, job->linker ? "-r -o" : "-r -nostdlib -o");
         word(job, out);
         object_words(job);
         return run_command(job, "the linker");

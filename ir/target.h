@@ -30,6 +30,7 @@ typedef struct Target {
     const char *package;  /* what to install when it is missing */
     const char *cc_flags; /* for gcc and clang */
     const char *triple, *cpu, *features, *abi; /* for LLVM */
+    const char *loader;   /* what starts programs, for linking without a compiler */
     const char *run;      /* what runs its programs where the machine cannot */
 } Target;
 

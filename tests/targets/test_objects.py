@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 
+import numpy as np
+
 vtc, top = sys.argv[1:3]
 HERE = os.path.dirname(os.path.abspath(__file__))
 failures = 0
@@ -117,6 +119,14 @@ def test_bare(folder):
         bare = build_bare(folder, "--backend=c", "--emit=obj", "--target=" + target, "-o", "x.o")
         check(bare.returncode == 3 and package in bare.stderr,
               f"a missing compiler for {target} is exit 3 and names {package}")
+    os.symlink(shutil.which("ld"), os.path.join(folder, "ld"))
+    for emit in ("exe", "so"):
+        out = os.path.join(folder, "bare." + emit)
+        bare = build_bare(folder, "--backend=llvm", "--emit=" + emit, "--target=x86-64-v2", "-o",
+                          out)
+        check(bare.returncode == 0, f"llvm and ld alone make the {emit} {bare.stderr}")
+    helps = subprocess.run([os.path.join(folder, "bare.exe"), "--help"], capture_output=True)
+    check(b"vt_fashion" in helps.stdout, "the program that ld alone made runs")
     refused = build_bare(folder, "--target=cortex-m7", "-o", "x")
     check(refused.returncode == 1 and "no system" in refused.stderr,
           "no program for a machine without a system")
@@ -165,6 +175,31 @@ def test_debug(folder):
             check(one.read() == two.read(), f"{backend}: the same bytes again")
 
 
+def raw_output(program, folder, emulator):
+    subprocess.run(emulator + [program, "--raw=" + os.path.join(folder, "raw.npy"),
+                               os.path.join(folder, "in.npy")], check=True, capture_output=True)
+    return np.load(os.path.join(folder, "raw.npy"))
+
+
+def test_foreign(folder):
+    """Whole programs, with a runtime compiled for the other machine."""
+    model = f"{top}/models/vt_fashion.vt"
+    image = np.random.default_rng(2).normal(size=(1, 1, 28, 28)).astype(np.float32)
+    np.save(os.path.join(folder, "in.npy"), image)
+    here = os.path.join(folder, "here")
+    subprocess.run([vtc, "build", model, "-o", here], check=True)
+    want = raw_output(here, folder, [])
+    for machine, backend in (("aarch64", "c"), ("s390x", "llvm")):
+        if not shutil.which("qemu-" + machine) or not shutil.which(machine + "-linux-gnu-gcc"):
+            print(f"skipped: {machine} (packages qemu-user, gcc-{machine}-linux-gnu)")
+            continue
+        program = os.path.join(folder, machine)
+        subprocess.run([vtc, "build", model, "--target=" + machine, "--backend=" + backend, "-o",
+                        program], check=True)
+        got = raw_output(program, folder, ["qemu-" + machine, "-L", f"/usr/{machine}-linux-gnu"])
+        check(np.allclose(got, want, atol=1e-4), f"{backend}: a program for {machine} runs there")
+
+
 def main():
     folder = tempfile.mkdtemp()
     operators = os.path.join(folder, "operators.safetensors")
@@ -174,6 +209,7 @@ def main():
     same_library(f"{top}/models/vt_fashion.vt", "vt_fashion", folder, [])
     test_bare(folder)
     test_debug(folder)
+    test_foreign(folder)
     shutil.rmtree(folder)
     return failures != 0
 
