@@ -1,6 +1,7 @@
 /* vtc dump: the AST, the graph (after a pass, or what each pass changed), the
- * loops, the C. */
+ * loops, what each back end makes of them. */
 #include "backends/c/emit.h"
+#include "backends/llvm/llvm.h"
 #include "tools/command.h"
 #include <stdio.h>
 #include <string.h>
@@ -98,41 +99,64 @@ static int dump_ast(Context *c)
     return context_finish(c, EXIT_OK);
 }
 
-static int dump_program(Context *c, Graph *graph, bool as_c)
+typedef enum Stage { STAGE_ast, STAGE_graph, STAGE_loops, STAGE_c, STAGE_llvm, STAGE_asm } Stage;
+static const char *const stage_name[] = {"ast", "graph", "loops", "c", "llvm", "asm"};
+enum { STAGES = sizeof stage_name / sizeof *stage_name };
+
+static bool print_program(Context *c, const Program *program, Stage stage, Text *text)
+{
+    Abi abi = abi_of(c->arena, program, program->name, WEIGHTS_file, 0);
+    LlvmOptions options = {.output = stage == STAGE_asm ? LLVM_assembly : LLVM_text,
+                           .as_emitted = stage == STAGE_llvm};
+    if (stage == STAGE_llvm || stage == STAGE_asm)
+        return llvm_print(program, &abi, &options, text, c->diag);
+    if (stage == STAGE_c)
+        c_emit(program, &abi, text);
+    else
+        program_print(program, text);
+    return true;
+}
+
+static int dump_program(Context *c, Graph *graph, Stage stage)
 {
     Text text = text_new(c->arena);
     Program *program;
     if (!run_passes(c, graph, &program, NULL, NULL))
         return context_finish(c, EXIT_CALL);
-    if (!program) {
+    if (!program)
         graph_print(graph, style, &text);
-    } else if (as_c) {
-        Abi abi = abi_of(c->arena, program, graph->name, WEIGHTS_file, 0);
-        c_emit(program, &abi, &text);
-    } else {
-        program_print(program, &text);
-    }
+    else if (!print_program(c, program, stage, &text))
+        return context_finish(c, EXIT_ENVIRONMENT);
     fputs(text_str(&text), stdout);
     return context_finish(c, EXIT_OK);
 }
 
+static int find_stage(const char *name)
+{
+    for (int i = 0; i < STAGES; i++)
+        if (strcmp(stage_name[i], name) == 0)
+            return i;
+    fprintf(stderr, "vtc: '%s' is none of:", name);
+    for (int i = 0; i < STAGES; i++)
+        fprintf(stderr, " %s", stage_name[i]);
+    fputc('\n', stderr);
+    return -1;
+}
+
 int command_dump(Context *c)
 {
-    const char *stage = c->o.stage ? c->o.stage : c->o.stop_after ? "loops" : "graph";
-    bool loops = strcmp(stage, "loops") == 0, as_c = strcmp(stage, "c") == 0;
-    if (strcmp(stage, "ast") == 0)
-        return dump_ast(c);
-    if (!loops && !as_c && strcmp(stage, "graph") != 0) {
-        fprintf(stderr, "vtc: '%s' is none of: ast graph loops c\n", stage);
+    int stage = find_stage(c->o.stage ? c->o.stage : c->o.stop_after ? "loops" : "graph");
+    if (stage < 0)
         return EXIT_CALL;
-    }
+    if (stage == STAGE_ast)
+        return dump_ast(c);
     Graph *graph = load_model(c, c->o.models[0], false);
     if (!graph)
         return context_finish(c, EXIT_INPUT);
     if (c->o.after)
         return dump_after(c, graph);
-    if (loops || as_c)
-        return dump_program(c, graph, as_c);
+    if (stage != STAGE_graph)
+        return dump_program(c, graph, (Stage)stage);
     Text text = text_new(c->arena);
     graph_print(graph, style, &text);
     fputs(text_str(&text), stdout);

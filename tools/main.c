@@ -67,7 +67,7 @@ static const OptionRow options[] = {
     ROW("--paper", NULL, "report", K_flag, paper, "all published networks: ours beside print"),
     ROW("--models", "DIR", "report", K_text, models_dir,
         "where published.tsv and its networks are (those of the sources)"),
-    ROW("--stage", "ast|graph|loops|c", "dump", K_text, stage, "what to print (graph)"),
+    ROW("--stage", "ast|graph|loops|c|llvm|asm", "dump", K_text, stage, "what to print (graph)"),
     ROW("--after", "PASS|all", "dump", K_text, after, "the graph after a pass, or every change"),
     ROW("--exact", NULL, "verify", K_flag, exact, "the reference in double, however long it takes"),
     ROW("--vectors", "FOLDER", "verify", K_text, vectors,

@@ -115,6 +115,17 @@ static void table_entry(Walk *w, const Stmt *s)
                    LLVMBuildIntCast2(w->u->b, x, w->u->word, true, s->var->name));
 }
 
+/* Values have names only where they are read by people. */
+static void let(Walk *w, const Stmt *s)
+{
+    LLVMValueRef x = llvm_expr(w, s->expr);
+    size_t n = 0;
+    if (w->u->options->output == LLVM_text && LLVMIsAInstruction(x) &&
+        *LLVMGetValueName2(x, &n) == 0)
+        LLVMSetValueName2(x, s->reg->name, strlen(s->reg->name));
+    llvm_names_put(w->u->arena, &w->names, s->reg, x);
+}
+
 /* A variable that is set again lives in an alloca, which SROA makes a register. */
 static LLVMValueRef variable(Walk *w, const Reg *reg)
 {
@@ -153,9 +164,7 @@ static void statement(Walk *w, const Stmt *s)
     case ST_index:
         llvm_names_put(w->u->arena, &w->names, s->var, llvm_index(w, &s->index));
         return;
-    case ST_let:
-        llvm_names_put(w->u->arena, &w->names, s->reg, llvm_expr(w, s->expr));
-        return;
+    case ST_let: let(w, s); return;
     case ST_var: {
         LLVMValueRef x = llvm_expr(w, s->expr), at = variable(w, s->reg);
         LLVMBuildStore(w->u->b, x, at);

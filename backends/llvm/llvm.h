@@ -13,6 +13,7 @@ typedef struct LlvmOptions {
     LlvmOutput output;
     bool with_weights; /* define NAME_weights: the payload as data */
     bool with_main;    /* define vtc_main_model for the runtime's main */
+    bool as_emitted;   /* without LLVM's passes: to read beside the loops */
     bool debug;        /* DWARF: each kernel its line of the model */
 } LlvmOptions;
 
@@ -21,6 +22,9 @@ bool llvm_available(Diag *diag);
 /* Writes what the options say to `path`; false with diag. */
 bool llvm_compile(const Program *program, const Abi *abi, const Blob *blob,
                   const LlvmOptions *options, const char *path, Diag *diag);
+/* The same as text: LLVM's or assembly. */
+bool llvm_print(const Program *program, const Abi *abi, const LlvmOptions *options, Text *out,
+                Diag *diag);
 /* The network compiled into this process; its weights are the blob's payload,
  * which must live as long as the model. NULL with diag. The code stays until the
  * process ends. */

@@ -15,6 +15,13 @@ bool llvm_compile(const Program *program, const Abi *abi, const Blob *blob,
     return llvm_available(diag);
 }
 
+bool llvm_print(const Program *program, const Abi *abi, const LlvmOptions *options, Text *out,
+                Diag *diag)
+{
+    (void)program, (void)abi, (void)options, (void)out;
+    return llvm_available(diag);
+}
+
 const VtcModel *llvm_load(const Program *program, const Blob *blob, Diag *diag)
 {
     (void)program, (void)blob;

@@ -135,7 +135,9 @@ static LLVMMemoryBufferRef build(Unit *u, LLVMTargetMachineRef machine, Diag *di
     LLVMDisposeTargetData(layout);
     LLVMDisposeMessage(triple);
     llvm_emit(u);
-    if (!verified(u->module, diag) || !optimise(u->module, machine, diag))
+    if (!verified(u->module, diag))
+        return NULL;
+    if (!u->options->as_emitted && !optimise(u->module, machine, diag))
         return NULL;
     return write_module(u, machine, diag);
 }
@@ -169,4 +171,16 @@ bool llvm_compile(const Program *program, const Abi *abi, const Blob *blob,
         outfile_write(out, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
     LLVMDisposeMemoryBuffer(buffer);
     return out && outfile_close(out, diag);
+}
+
+bool llvm_print(const Program *program, const Abi *abi, const LlvmOptions *options, Text *out,
+                Diag *diag)
+{
+    Blob none = {0};
+    LLVMMemoryBufferRef buffer = llvm_buffer(program, abi, &none, options, diag);
+    if (!buffer)
+        return false;
+    text_addn(out, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
+    LLVMDisposeMemoryBuffer(buffer);
+    return true;
 }
