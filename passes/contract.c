@@ -17,6 +17,7 @@
 
 typedef struct Contract {
     Arena *arena;
+    const Kernel *kernel;
     PtrMap lets; /* registers: `to` the let's expression, `number` reads */
 } Contract;
 
@@ -38,13 +39,18 @@ static void count_block(Contract *c, const Block *block)
     }
 }
 
-/* Means the same wherever it is read: no load, no register that is set. */
-static bool is_fixed(const Expr *e)
+/* Means the same wherever it is read: no register that is set, no load of what a
+ * store may change. */
+static bool is_fixed(const Contract *c, const Expr *e)
 {
-    if (e->op == EX_load || (e->op == EX_reg && !e->reg->once))
+    if (e->op == EX_reg && !e->reg->once)
         return false;
+    if (e->op == EX_load) {
+        const Param *p = &c->kernel->params.at[e->param];
+        return p->access == ACCESS_read && p->noalias;
+    }
     for (int i = 0; i < expr_info[e->op].args; i++)
-        if (!is_fixed(e->arg[i]))
+        if (!is_fixed(c, e->arg[i]))
             return false;
     return true;
 }
@@ -54,7 +60,7 @@ static const Expr *product(const Contract *c, const Expr *e)
 {
     if (e->op == EX_reg) {
         const PtrEntry *let = ptrmap_find(&c->lets, e->reg);
-        if (!let || !let->to || let->number != 1 || !is_fixed(let->to))
+        if (!let || !let->to || let->number != 1 || !is_fixed(c, let->to))
             return NULL;
         e = let->to;
     }
@@ -115,7 +121,8 @@ void pass_contract(Program *program)
         return;
     for (int i = 0; i < program->kernels.n; i++) {
         Block *body = &program->kernels.at[i]->body;
-        Contract c = {.arena = program->arena, .lets = ptrmap_new(program->arena)};
+        Contract c = {.arena = program->arena, .kernel = program->kernels.at[i],
+                      .lets = ptrmap_new(program->arena)};
         count_block(&c, body);
         contract_block(&c, body);
     }
