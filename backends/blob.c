@@ -47,7 +47,8 @@ Blob blob_of(unsigned char *payload, size_t bytes, const char *name, bool big_en
 static Blob pack(Arena *arena, const Program *program, bool big)
 {
     Blob blob = {.bytes = (size_t)program->weights_bytes};
-    blob.payload = arena_alloc(arena, blob.bytes + 1);
+    /* Aligned, of a network without weights too: what is small is not. */
+    blob.payload = arena_alloc(arena, blob.bytes + 64);
     for (int i = 0; i < program->sections.n; i++) {
         const Section *s = &program->sections.at[i];
         unsigned char *at = blob.payload + s->offset;

@@ -40,6 +40,14 @@ extern const char *const report_counted, *const report_left_out, *const report_l
 Report *report_collect(Context *c, const char *path, bool lower);
 const Row *report_stage(const Report *report, const char *name); /* NULL: none */
 
+/* The same in steps, where the network is needed afterwards: what it states, before
+ * any pass; then the layer of each step (its index stays, the row may move); sums. */
+Report *report_begin(Arena *arena, Graph *graph);
+int report_layer_of_step(Arena *arena, Report *report, const Program *program,
+                         const Step *step);
+/* What a step works out: its group's anchor, with the chain behind it. */
+const Value *step_product(const Program *program, const Step *step);
+
 /* ---- networks side by side --------------------------------------------- */
 
 enum { MAX_COMPARED = 4 };
@@ -121,6 +129,8 @@ Sheet *sheet_of_comparison(Arena *arena, const Comparison *comparison);
 
 void json_report(const Report *report, Text *out);
 void json_comparison(const Comparison *comparison, Text *out);
+/* One row of a table as an object: the columns' keys, and what CSV would say. */
+void json_sheet_row(const Sheet *sheet, int row, Text *out);
 void json_number(Text *out, bool known, double number);
 
 /* ---- the table of published networks ----------------------------------- */

@@ -94,19 +94,25 @@ static void collect_weights(Arena *arena, Report *r, Graph *graph)
 
 /* ---- after lowering ---------------------------------------------------- */
 
-/* What a step works out is its group's anchor, with the chain behind it. */
-static const Value *product_of(const Graph *graph, const Value *result)
+const Value *step_product(const Program *program, const Step *step)
 {
-    const Value *anchor = result->group >= 0 ? graph->groups.at[result->group].anchor : NULL;
-    return anchor ? anchor : result;
+    int group = step->value->group;
+    const Value *anchor = group >= 0 ? program->graph->groups.at[group].anchor : NULL;
+    return anchor ? anchor : step->value;
+}
+
+int report_layer_of_step(Arena *arena, Report *r, const Program *program, const Step *step)
+{
+    const Row *row = layer_of(arena, r, program->graph, step_product(program, step));
+    return (int)(row - r->layers.at);
 }
 
 static void collect_steps(Arena *arena, Report *r, const Program *program)
 {
     for (int i = 0; i < program->steps.n; i++) {
         const Step *step = &program->steps.at[i];
-        const Value *product = product_of(program->graph, step->value);
-        layer_of(arena, r, program->graph, product)->cost.macs_lowered += step_macs(step);
+        int layer = report_layer_of_step(arena, r, program, step);
+        r->layers.at[layer].cost.macs_lowered += step_macs(step);
     }
     r->workspace = program->workspace_bytes;
     r->live = program->graph->live_bytes;
@@ -153,15 +159,21 @@ static void sum_up(Arena *arena, Report *r)
 
 /* ---- one network ------------------------------------------------------- */
 
+Report *report_begin(Arena *arena, Graph *graph)
+{
+    Report *r = NEW(arena, Report, 1);
+    r->model = arena_strdup(arena, graph->name);
+    collect_values(arena, r, graph);
+    collect_weights(arena, r, graph);
+    return r;
+}
+
 static Report *collect(Context *work, Arena *arena, const char *path, bool lower)
 {
     Graph *graph = load_model(work, path, false);
     if (!graph)
         return NULL;
-    Report *r = NEW(arena, Report, 1);
-    r->model = arena_strdup(arena, graph->name);
-    collect_values(arena, r, graph);
-    collect_weights(arena, r, graph);
+    Report *r = report_begin(arena, graph);
     Program *program = NULL;
     if (lower && !run_passes(work, graph, &program, NULL, NULL))
         return NULL;

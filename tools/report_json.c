@@ -32,6 +32,21 @@ static void json_key(Text *out, const char *key)
     text_printf(out, "\"%s\": ", key);
 }
 
+void json_sheet_row(const Sheet *sheet, int row, Text *out)
+{
+    text_add(out, "{");
+    for (int k = 0; k < sheet->columns; k++) {
+        const Cell *cell = &sheet->rows.at[row].cell[k];
+        text_add(out, k ? ", " : "");
+        json_key(out, sheet->column[k].key);
+        if (sheet->column[k].is_text)
+            json_string(out, cell->text ? cell->text : "");
+        else
+            json_number(out, cell->known, cell->number);
+    }
+    text_add(out, "}");
+}
+
 static void json_text_field(Text *out, const char *key, const char *text)
 {
     json_key(out, key);

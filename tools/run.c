@@ -1,9 +1,9 @@
 /* vtc run and vtc bench. A run is compiled into this process by LLVM; without LLVM,
- * or with --backend=c, and always for bench, a program is built in a temporary place
- * and started. */
+ * or with --backend=c, and for bench, a program is built in a temporary place and
+ * started; bench --layers times steps in this process. */
 #include "backends/llvm/llvm.h"
 #include "runtime/program.h"
-#include "tools/command.h"
+#include "tools/bench.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,21 +105,47 @@ int command_run(Context *c)
     return here ? run_here(c, program) : run_built(c, program);
 }
 
+/* Layers are timed in this process, against what the machine can do. */
+static int bench_here(Context *c, bool json)
+{
+    if (!target_runs_here(c->target)) {
+        fprintf(stderr, "vtc: bench: --layers: code for %s does not run here\n", c->target->name);
+        return EXIT_CALL;
+    }
+    const Bench *bench = bench_layers(c);
+    Text out = text_new(c->arena);
+    if (!bench)
+        return failed(c);
+    if (json)
+        json_bench(bench, &out);
+    else
+        sheet_text(sheet_of_bench(c->arena, bench), &out);
+    fputs(text_str(&out), stdout);
+    return context_finish(c, EXIT_OK);
+}
+
 int command_bench(Context *c)
 {
     Words words = {0};
     const char *format = c->o.format ? c->o.format : "table";
-    if (strcmp(format, "table") != 0 && strcmp(format, "json") != 0) {
+    bool json = strcmp(format, "json") == 0;
+    if (!json && strcmp(format, "table") != 0) {
         fprintf(stderr, "vtc: '%s' is none of: table json\n", format);
         return EXIT_CALL;
     }
+    if (c->o.threads > c->o.max_threads) {
+        fprintf(stderr, "vtc: bench: --threads=%d is more than --max-threads=%d\n",
+                c->o.threads, c->o.max_threads);
+        return EXIT_CALL;
+    }
+    if (c->o.layers)
+        return bench_here(c, json);
     const Program *program = make_program(c, true);
     const char *path = program ? build_temporary(c, program) : NULL;
     if (!path)
         return failed(c);
     word(c, &words, "", path);
     word(c, &words, "--bench=", arena_printf(c->arena, "%d", c->o.runs));
-    word(c, &words, c->o.layers ? "--layers" : "", c->o.layers ? "" : NULL);
-    word(c, &words, "--json", strcmp(format, "json") == 0 ? "" : NULL);
+    word(c, &words, "--json", json ? "" : NULL);
     return start(c, &words);
 }
