@@ -20,15 +20,16 @@ static Program *make_program(Context *c, bool random_weights)
     return run_passes(c, graph, &program, NULL, NULL) ? program : NULL;
 }
 
-/* NULL with diag; the caller unlinks it. */
-static const char *build_temporary(Context *c, const Program *program)
+/* A program that the caller unlinks. */
+static enum BuildStatus build_temporary(Context *c, const Program *program, const char **path)
 {
     const char *base = getenv("TMPDIR");
     BuildOptions options = {.emit = EMIT_exe, .backend = c->backend,
                             .verbose = c->o.verbose};
     options.out = arena_printf(c->arena, "%s/vtc-run-%d", base && *base ? base : "/tmp",
                                (int)getpid());
-    return build_program(program, &options, c->diag) == BUILD_ok ? options.out : NULL;
+    *path = options.out;
+    return build_program(program, &options, c->diag);
 }
 
 typedef struct Words {
@@ -58,18 +59,13 @@ static int start(Context *c, Words *words)
     return code < 0 ? EXIT_ENVIRONMENT : code;
 }
 
-static int failed(Context *c)
-{
-    return context_finish(c, c->diag->errors ? EXIT_INPUT : EXIT_ENVIRONMENT);
-}
-
 static int run_here(Context *c, const Program *program)
 {
     Words words = {0};
     Blob blob = blob_pack(c->arena, program);
     const VtcModel *model = llvm_load(program, &blob, c->diag);
     if (!model)
-        return failed(c);
+        return context_finish(c, EXIT_ENVIRONMENT);
     word(c, &words, "", program->name);
     word(c, &words, "", c->o.input);
     last_words(c, &words);
@@ -79,9 +75,10 @@ static int run_here(Context *c, const Program *program)
 static int run_built(Context *c, const Program *program)
 {
     Words words = {0};
-    const char *path = build_temporary(c, program);
-    if (!path)
-        return failed(c);
+    const char *path;
+    enum BuildStatus status = build_temporary(c, program, &path);
+    if (status != BUILD_ok)
+        return context_finish(c, (int)status);
     word(c, &words, "", path);
     word(c, &words, "", c->o.input);
     return start(c, &words);
@@ -101,7 +98,7 @@ int command_run(Context *c)
     bool here = c->o.backend ? c->backend == BACKEND_llvm : built_in;
     const Program *program = make_program(c, false);
     if (!program)
-        return failed(c);
+        return context_finish(c, EXIT_INPUT);
     return here ? run_here(c, program) : run_built(c, program);
 }
 
@@ -115,7 +112,7 @@ static int bench_here(Context *c, bool json)
     const Bench *bench = bench_layers(c);
     Text out = text_new(c->arena);
     if (!bench)
-        return failed(c);
+        return context_finish(c, EXIT_INPUT);
     if (json)
         json_bench(bench, &out);
     else
@@ -141,9 +138,12 @@ int command_bench(Context *c)
     if (c->o.layers)
         return bench_here(c, json);
     const Program *program = make_program(c, true);
-    const char *path = program ? build_temporary(c, program) : NULL;
-    if (!path)
-        return failed(c);
+    const char *path;
+    if (!program)
+        return context_finish(c, EXIT_INPUT);
+    enum BuildStatus status = build_temporary(c, program, &path);
+    if (status != BUILD_ok)
+        return context_finish(c, (int)status);
     word(c, &words, "", path);
     word(c, &words, "--bench=", arena_printf(c->arena, "%d", c->o.runs));
     word(c, &words, "--json", json ? "" : NULL);

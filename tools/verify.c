@@ -1,5 +1,6 @@
 /* vtc verify: every stage against the reference, on random inputs by --seed or on
  * --input. */
+#include "backends/llvm/llvm.h"
 #include "backends/verify.h"
 #include "runtime/inputs.h"
 #include "runtime/threads.h"
@@ -80,6 +81,8 @@ int command_verify(Context *c)
     enum { MOST_INPUTS = 64 };
     static const char *const compilers[] = {"gcc", "clang", NULL}, *const none[] = {NULL};
     const Tensor *inputs[MOST_INPUTS] = {0};
+    if (c->o.backend && c->backend == BACKEND_llvm && !llvm_available(c->diag))
+        return context_finish(c, EXIT_ENVIRONMENT);
     Graph *graph = load_model(c, c->o.models[0], false);
     if (!graph)
         return context_finish(c, EXIT_INPUT);

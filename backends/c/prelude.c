@@ -174,7 +174,9 @@ void c_prelude(const Program *p, Text *out)
     bool vectors = p->target->lanes > 1;
     library(p->target, out);
     if (!vectors) {
-        text_add(out, "#define INL static inline\n#define KERNEL\n");
+        text_add(out, "#if defined(__GNUC__)\n"
+                      "#define INL static inline __attribute__((unused))\n"
+                      "#else\n#define INL static inline\n#endif\n#define KERNEL\n");
         scalar_helpers(out);
         if (p->target->has_fma)
             text_add(out, "INL float fma_f1(float a, float b, float c) "
@@ -184,7 +186,7 @@ void c_prelude(const Program *p, Text *out)
     text_add(out, "#if defined(__clang__) && defined(__has_builtin)\n"
                   "#if __has_builtin(__builtin_elementwise_fma)\n"
                   "#define VTC_ELEMENTWISE_FMA 1\n#endif\n#endif\n"
-                  "#define INL static inline __attribute__((always_inline))\n"
+                  "#define INL static inline __attribute__((always_inline, unused))\n"
                   "/* Inlined into its step, a kernel would share registers with it. */\n"
                   "#define KERNEL __attribute__((noinline))\n\n");
     scalar_helpers(out);

@@ -101,6 +101,23 @@ def same_library(model, name, folder, weights):
           f"{name}: the record tells something")
 
 
+def test_texts(folder):
+    """Assembly of both back ends and LLVM's text, assembled and linked by others."""
+    want = None
+    for backend, emit, tool in (("c", "asm", "gcc"), ("llvm", "asm", "gcc"),
+                                ("llvm", "llvm", "clang-19")):
+        where = os.path.join(folder, f"text_{backend}_{emit}")
+        os.makedirs(where)
+        text = os.path.join(where, "net." + {"asm": "s", "llvm": "ll"}[emit])
+        subprocess.run([vtc, "build", f"{top}/models/vt_fashion.vt", "--backend=" + backend,
+                        "--emit=" + emit, "-o", text], check=True)
+        subprocess.run([tool, "-shared", "-fPIC", "-w", text, "vt_fashion_weights.S", "-o",
+                        "libnet.so", "-lm"], check=True, cwd=where)
+        seen = model_of(os.path.join(where, "libnet.so"), "vt_fashion")
+        want = want or seen
+        check(seen == want, f"{backend}: --emit={emit} links with its weights")
+
+
 def build_bare(folder, *options):
     """With nothing installed: an empty PATH."""
     return subprocess.run([os.path.abspath(vtc), "build", f"{top}/models/vt_fashion.vt", *options],
@@ -207,6 +224,7 @@ def main():
     subprocess.run([vtc, "init", source, "--seed=3", "-o", operators], check=True)
     same_library(source, "operators", folder, ["--weights=" + operators])
     same_library(f"{top}/models/vt_fashion.vt", "vt_fashion", folder, [])
+    test_texts(folder)
     test_bare(folder)
     test_debug(folder)
     test_foreign(folder)
