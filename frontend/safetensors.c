@@ -7,10 +7,17 @@
 
 enum { LARGEST_HEADER = 100 * 1024 * 1024 };
 
+/* Where a tensor lies, behind the header. */
+typedef struct Extent {
+    size_t begin, end;
+    const char *name;
+} Extent;
+
 typedef struct Reader {
     Arena *arena;
     Diag *diag;
     Safetensors *file;
+    VEC(Extent) extents;
     const unsigned char *data; /* behind the header */
     size_t size;
     Source *source; /* a place without text: the path */
@@ -103,29 +110,26 @@ static void read_tensor(Reader *r, const char *name, json_t *json)
         memcpy(tensor.tensor.data, at, (size_t)type_bytes(&type));
     }
     VEC_PUSH(r->arena, r->file->tensors, tensor);
+    VEC_PUSH(r->arena, r->extents,
+             ((Extent){begin, begin + (size_t)type_bytes(&type), tensor.name}));
 }
 
 static int by_offset(const void *a, const void *b)
 {
-    const NamedTensor *const *x = a, *const *y = b;
-    uintptr_t p = (uintptr_t)(*x)->tensor.data, q = (uintptr_t)(*y)->tensor.data;
-    return p < q ? -1 : p > q;
+    const Extent *x = a, *y = b;
+    return x->begin < y->begin ? -1 : x->begin > y->begin;
 }
 
-/* No two tensors share bytes. Copies of unaligned data never overlap, so their
- * offsets are compared before in read_tensor's order of the header. */
+/* No two tensors share bytes of the file. */
 static void check_overlap(Reader *r)
 {
-    int n = r->file->tensors.n;
-    const NamedTensor **order = NEW(r->arena, const NamedTensor *, n + 1);
-    for (int i = 0; i < n; i++)
-        order[i] = &r->file->tensors.at[i];
-    qsort(order, (size_t)n, sizeof *order, by_offset);
-    for (int i = 0; i + 1 < n; i++) {
-        const char *end = (const char *)order[i]->tensor.data + type_bytes(&order[i]->tensor.type);
-        if (end > (const char *)order[i + 1]->tensor.data)
-            diag_error(r->diag, place(r), "tensors '%s' and '%s' share bytes",
-                       order[i]->name, order[i + 1]->name);
+    if (r->extents.n > 1)
+        qsort(r->extents.at, (size_t)r->extents.n, sizeof *r->extents.at, by_offset);
+    for (int i = 0; i + 1 < r->extents.n; i++) {
+        const Extent *x = &r->extents.at[i], *y = x + 1;
+        if (x->end > y->begin)
+            diag_error(r->diag, place(r), "tensors '%s' and '%s' share bytes", x->name,
+                       y->name);
     }
 }
 
