@@ -1,0 +1,145 @@
+/* `verify` finds planted bugs: it names the pass after which the graph means
+ * something else, or the first step whose value is wrong, and nothing before it. */
+#include "backends/verify.h"
+#include "tests/unit/graph_read.h"
+#include "tests/unit/unit.h"
+
+static const char network[] =
+    "graph \"small\" {\n"
+    "  %x = input name=\"x\" : f32[1,16,9,9]\n"
+    "  %w1 = weight name=\"first.weight\" : f32[16,16,3,3]\n"
+    "  %w2 = weight name=\"second.weight\" : f32[16,16,1,1]\n"
+    "  %a = conv2d %x, %w1 pad=[1,1,1,1] : f32[1,16,9,9] label \"first\"\n"
+    "  %b = relu %a : f32[1,16,9,9] label \"first\"\n"
+    "  %c = conv2d %b, %w2 : f32[1,16,9,9] label \"second\"\n"
+    "  %d = add %c, %b : f32[1,16,9,9] label \"second\"\n"
+    "  %e = reduce_mean %d axes=[2,3] : f32[1,16] label \"pool\"\n"
+    "  %f = softmax %e axis=1 : f32[1,16] label \"scores\"\n"
+    "  output \"y\" %f\n}\n";
+
+static uint32_t seed = 7;
+
+static void fill(Tensor *t)
+{
+    for (int64_t i = 0; i < shape_count(&t->type.shape); i++) {
+        seed = seed * 1664525u + 1013904223u;
+        tensor_set(t, i, (double)(seed >> 8) / (1 << 23) - 1);
+    }
+}
+
+static bool verify_with(VerifyHook *hook, char *report, size_t room)
+{
+    Arena *arena = arena_new();
+    Graph *graph = read_graph(arena, network);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+    Tensor *x = NULL;
+    FOR_VALUES(v, graph) {
+        if (v->op != OP_weight && v->op != OP_input)
+            continue;
+        Tensor *t = tensor_new(arena, v->type);
+        fill(t);
+        if (v->op == OP_weight)
+            v->data = t;
+        else
+            x = t;
+    }
+    const Tensor *inputs[] = {x};
+    VerifyOptions options = {.target = target_find("c11"), .inputs = inputs, .exact = true,
+                             .hook = hook};
+    Text text = text_new(arena);
+    Diag *diag = diag_new(arena);
+    bool right = verify_graph(graph, &options, &text, diag);
+    diag_print(diag, stderr, 0);
+    snprintf(report, room, "%s", text_str(&text));
+    arena_free(arena);
+    return right;
+}
+
+/* ---- a bug in a pass --------------------------------------------------- */
+
+/* group "forgets" what kind of sum the residual is. */
+static void bug_in_pass(void *context, const PassInfo *pass, Graph *graph, Program *program)
+{
+    (void)context;
+    (void)program;
+    if (strcmp(pass->name, "group") != 0)
+        return;
+    FOR_VALUES(v, graph)
+        if (v->op == OP_add && v->label && strcmp(v->label, "second") == 0)
+            v->op = OP_sub;
+}
+
+/* ---- a bug in a lowering ----------------------------------------------- */
+
+/* The last store of the second convolution's kernel writes its neighbour's value. */
+static Stmt *last_store(Block *block)
+{
+    Stmt *found = NULL;
+    for (Stmt *s = block->first; s; s = s->next) {
+        Stmt *inner = last_store(&s->body);
+        if (s->kind == ST_store)
+            found = s;
+        found = inner ? inner : found;
+    }
+    return found;
+}
+
+static void bug_in_lowering(void *context, const PassInfo *pass, Graph *graph,
+                            Program *program)
+{
+    (void)context;
+    (void)graph;
+    if (!program || strcmp(pass->name, "lower") != 0)
+        return;
+    for (int i = 0; i < program->steps.n; i++)
+        if (strstr(program->steps.at[i].name, "second")) {
+            Stmt *store = last_store(&program->kernels.at[program->steps.at[i].kernel->index]
+                                          ->body);
+            CU_ASSERT_PTR_NOT_NULL_FATAL(store);
+            store->expr = expr_bin(program->arena, EX_add, store->expr,
+                                   expr_real(program->arena, 0.125, store->expr->type.lanes));
+        }
+}
+
+static void test_without_a_bug(void)
+{
+    char report[4096];
+    CU_ASSERT(verify_with(NULL, report, sizeof report));
+    CU_ASSERT_PTR_NOT_NULL(strstr(report, "agree"));
+    CU_ASSERT_PTR_NULL(strstr(report, "first difference"));
+}
+
+static void names(const char *report, const char *text, bool expected)
+{
+    bool found = strstr(report, text) != NULL;
+    CU_ASSERT_EQUAL(found, expected);
+    if (found != expected)
+        fprintf(stderr, "%s '%s' in:\n%s", expected ? "missing" : "unexpected", text, report);
+}
+
+static void test_bug_in_a_pass(void)
+{
+    char report[4096];
+    CU_ASSERT_FALSE(verify_with(bug_in_pass, report, sizeof report));
+    names(report, "group", true);
+    names(report, "loop interpreter", false);
+}
+
+static void test_bug_in_a_lowering(void)
+{
+    char report[4096];
+    CU_ASSERT_FALSE(verify_with(bug_in_lowering, report, sizeof report));
+    names(report, "loop interpreter: first difference at second", true);
+    names(report, "difference at first", false);
+    names(report, "difference at pool", false);
+}
+
+int main(void)
+{
+    static const UnitTest tests[] = {
+        {"nothing is found where nothing is wrong", test_without_a_bug},
+        {"a bug in a pass is named", test_bug_in_a_pass},
+        {"a bug in a lowering is named", test_bug_in_a_lowering},
+    };
+    return UNIT_RUN(tests);
+}
