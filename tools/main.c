@@ -77,7 +77,8 @@ static const OptionRow options[] = {
         "of random weights (verify, bench: used when there is no weights file)"),
     ROW("--threads", "N", "run bench", K_int, threads, "threads of the run"),
     ROW("--runs", "N", "bench", K_int, runs, "timed runs (50)"),
-    ROW("--layers", NULL, "bench", K_flag, layers, "time of each step"),
+    ROW("--layers", NULL, "bench", K_flag, layers,
+        "time of each layer, against the machine's measured limits"),
     ROW("--verbose", NULL, "build run verify bench", K_flag, verbose, "show the commands run"),
     ROW("-o", "FILE", "build init report", K_text, out, "the result"),
 };

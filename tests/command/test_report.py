@@ -9,9 +9,11 @@ import io
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree as xml
 
 vtc, models = sys.argv[1:3]
@@ -259,6 +261,22 @@ def check_file(folder):
           "-o writes what would be printed")
 
 
+def check_quick():
+    """Sixty networks in ten seconds, and no weights in memory."""
+    paths = [os.path.join(models, f) for f in sorted(os.listdir(models)) if f.endswith(".vt")]
+    many = (paths * 60)[:max(60, len(paths))]
+    begin = time.time()
+    report(*many)
+    for path in many:
+        subprocess.run([vtc, "check", path], check=True)
+    seconds = time.time() - begin
+    check(seconds < 10 or "VTC_SLOW" in os.environ,
+          "report and check of %d networks: %.1f s" % (len(many), seconds))
+    megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    check(megabytes < 400 or "VTC_SLOW" in os.environ,
+          "most memory of any report: %.0f MB" % megabytes)
+
+
 def main():
     check_small()
     check_lowered()
@@ -270,6 +288,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         check_errors(folder)
         check_file(folder)
+    check_quick()
     sys.exit("%d checks failed" % failed if failed else 0)
 
 
