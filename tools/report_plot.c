@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_FAMILIES = 24, PLACES = 64 };
+enum { MAX_FAMILIES = 24, PLACES = 64, LEADER_PARTS = 6 };
 
 /* Eight hues that colour-blind readers tell apart (Okabe and Ito), then by shape. */
 static const char *const hue[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
@@ -209,29 +209,64 @@ static Box place_of(const Point *p, double w, int place)
     return (Box){x - w / 2, y - LINE_H / 2, x + w / 2, y + LINE_H / 2};
 }
 
-static double cost_of(const Plot *plot, const Box *box, int place)
+/* From a mark to the edge of its label that faces it. */
+typedef struct Leader {
+    double x0, y0, x1, y1;
+    bool drawn; /* near labels need none */
+} Leader;
+
+static Leader leader_of(const Point *p, const Box *box)
 {
-    const Box *panel = &plot->panel;
-    double cost = 3.0 * (place / 8) + 0.1 * (place % 8);
+    double x = fmin(fmax(p->x, box->x0), box->x1), y = fmin(fmax(p->y, box->y0), box->y1);
+    return (Leader){p->x, p->y, x, y, hypot(x - p->x, y - p->y) > RADIUS + 7};
+}
+
+/* The line as a row of small boxes; the first is off its own mark. */
+static Box leader_part(const Leader *line, int part)
+{
+    double at = (part + 1.0) / (LEADER_PARTS + 1);
+    double x = line->x0 + at * (line->x1 - line->x0), y = line->y0 + at * (line->y1 - line->y0);
+    return (Box){x - 1.5, y - 1.5, x + 1.5, y + 1.5};
+}
+
+static double covered(const Plot *plot, const Box *box)
+{
+    double area = 0;
     for (int i = 0; i < plot->points.n; i++) {
         const Point *p = &plot->points.at[i];
         Box mark = {p->x - RADIUS - 1, p->y - RADIUS - 1, p->x + RADIUS + 1, p->y + RADIUS + 1};
-        cost += 3 * overlap(box, &mark);
+        area += 3 * overlap(box, &mark);
     }
     for (int i = 0; i < plot->taken.n; i++)
-        cost += 4 * overlap(box, &plot->taken.at[i]);
+        area += 4 * overlap(box, &plot->taken.at[i]);
+    return area;
+}
+
+static double cost_of(const Plot *plot, const Point *p, const Box *box, int place)
+{
+    const Box *panel = &plot->panel;
+    double cost = 8.0 * (place / 8) + 0.1 * (place % 8) + covered(plot, box);
+    Leader line = leader_of(p, box);
+    for (int i = 0; line.drawn && i < LEADER_PARTS; i++) {
+        Box part = leader_part(&line, i);
+        cost += 0.3 * covered(plot, &part);
+    }
     if (box->x0 < panel->x0 + 2 || box->x1 > panel->x1 - 2 || box->y0 < panel->y0 + 2 ||
         box->y1 > panel->y1 - 2)
         cost += 1e6;
     return cost;
 }
 
-/* A point of the label's edge that faces its mark; far labels get a line there. */
-static void draw_leader(Plot *plot, const Point *p, const Box *box)
+/* Later labels keep off the label and its line. */
+static void take_place(Plot *plot, const Point *p, const Box *box)
 {
-    double x = fmin(fmax(p->x, box->x0), box->x1), y = fmin(fmax(p->y, box->y0), box->y1);
-    if (hypot(x - p->x, y - p->y) > RADIUS + 7)
-        draw_line(plot, p->x, p->y, x, y, "leader");
+    Leader line = leader_of(p, box);
+    VEC_PUSH(plot->out->arena, plot->taken, *box);
+    if (!line.drawn)
+        return;
+    draw_line(plot, line.x0, line.y0, line.x1, line.y1, "leader");
+    for (int i = 0; i < LEADER_PARTS; i++)
+        VEC_PUSH(plot->out->arena, plot->taken, leader_part(&line, i));
 }
 
 static void draw_labels(Plot *plot)
@@ -243,14 +278,13 @@ static void draw_labels(Plot *plot)
         Box best = {0};
         for (int place = 0; place < PLACES; place++) {
             Box box = place_of(p, w, place);
-            double cost = cost_of(plot, &box, place);
+            double cost = cost_of(plot, p, &box, place);
             if (cost < least) {
                 least = cost;
                 best = box;
             }
         }
-        VEC_PUSH(plot->out->arena, plot->taken, best);
-        draw_leader(plot, p, &best);
+        take_place(plot, p, &best);
         text_at(plot, (best.x0 + best.x1) / 2, best.y1 - 2.5, "middle", p->row->name);
     }
 }
