@@ -82,9 +82,12 @@ static LLVMTargetMachineRef target_machine(const Target *t, Diag *diag)
 
 /* ---- optimising -------------------------------------------------------- */
 
+/* What is to be unrolled the program has unrolled: leaving it there is as fast and
+ * saves a quarter of the time. */
 static bool optimise(LLVMModuleRef module, LLVMTargetMachineRef machine, Diag *diag)
 {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMPassBuilderOptionsSetLoopUnrolling(options, false);
     LLVMErrorRef error = LLVMRunPasses(module, "default<O2>", machine, options);
     LLVMDisposePassBuilderOptions(options);
     return error ? complain_error(diag, "passes", error) : true;
