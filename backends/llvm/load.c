@@ -4,6 +4,7 @@
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Orc.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const VtcModel *fail(Diag *diag, const char *what, LLVMErrorRef error)
@@ -25,6 +26,23 @@ static LLVMErrorRef see_process(LLVMOrcLLJITRef jit, LLVMOrcJITDylibRef library)
     return error;
 }
 
+/* The code stays until the process ends, and what holds it can be found until then:
+ * nothing is lost for who looks for leaks. */
+typedef struct Loaded {
+    LLVMOrcLLJITRef jit;
+    struct Loaded *earlier;
+} Loaded;
+static Loaded *loaded;
+
+static void keep(LLVMOrcLLJITRef jit)
+{
+    Loaded *last = malloc(sizeof *last);
+    if (!last)
+        return;
+    *last = (Loaded){jit, loaded};
+    loaded = last;
+}
+
 static const VtcModel *link_object(LLVMMemoryBufferRef object, const char *symbol, Diag *diag)
 {
     LLVMOrcLLJITRef jit;
@@ -39,6 +57,7 @@ static const VtcModel *link_object(LLVMMemoryBufferRef object, const char *symbo
         (error = LLVMOrcLLJITAddObjectFile(jit, library, object)) != NULL ||
         (error = LLVMOrcLLJITLookup(jit, &address, symbol)) != NULL)
         return fail(diag, "cannot link in this process", error);
+    keep(jit);
     return (const VtcModel *)(uintptr_t)address;
 }
 
