@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { PEAK_ROUNDS = 5 };
+enum { PEAK_ROUNDS = 15 };
 
 static double now_ms(void)
 {

@@ -7,7 +7,7 @@
 
 /* Tasks divide evenly among 1 to 4, 6, 8, 12 threads.. Chains hide the latency of a
  * multiply-add and leave registers for its operands on machines of sixteen. */
-enum { TASKS = 48, CHAINS = 12, TURNS = 20000, READS = 8, FLOATS = 1024 };
+enum { TASKS = 48, CHAINS = 12, TURNS = 4000, READS = 8, FLOATS = 1024 };
 
 static const char graph_text[] = "graph \"peak\" {\n"
                                  "  %x = input name=\"x\" : f32[1024]\n"
