@@ -121,7 +121,7 @@ bool job_compile(Job *job, const Target *target, const char *source, const char 
                  const char *more)
 {
     words(job, job->compiler);
-    words(job, "-std=c11 -O2 -ffp-contract=off -fno-math-errno");
+    words(job, "-std=c11 -O2 -ffp-contract=off -fno-math-errno -fno-trapping-math");
     words(job, target->freestanding ? "" : "-fPIC");
     words(job, target->cc_flags);
     word(job, "-I");

@@ -110,6 +110,10 @@ int command_build(Context *c)
     if (c->o.profile && !check_profile(c, backend))
         return EXIT_CALL;
     Levels levels = {.target = {*c->target}, .n = 1};
+    if (c->o.cpu && c->o.target) {
+        fputs("vtc: --cpu tells levels of x86-64 and takes no --target\n", stderr);
+        return EXIT_CALL;
+    }
     if (c->o.cpu && !parse_levels(c, &levels))
         return EXIT_CALL;
     if (!compile_levels(c, &levels))

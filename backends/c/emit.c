@@ -121,7 +121,8 @@ static void bound_loops(Text *text)
     Text out = text_new(text->arena);
     for (const char *at = text_str(text), *end; *at; at = end) {
         end = strchr(at, '\n') + 1;
-        const char *less = strncmp(at + strspn(at, " "), "for (", 5) == 0 ? strstr(at, " < ") : NULL;
+        bool loop = strncmp(at + strspn(at, " "), "for (", 5) == 0;
+        const char *less = loop ? strstr(at, " < ") : NULL;
         text_addn(&out, at, (size_t)(end - at) - 1);
         if (less)
             text_printf(&out, " /* loop bound: %.*s */", (int)strspn(less + 3, "0123456789"),
@@ -270,7 +271,8 @@ static void code(const Program *p, const Abi *abi, Text *out)
 void c_emit(const Program *p, const Abi *abi, Text *out)
 {
     text_printf(out, "/* %s for %s, generated; see %s.h. Compile with:\n"
-                     " *     -std=c11 -O2 -ffp-contract=off -fno-math-errno %s */\n",
+                     " *     -std=c11 -O2 -ffp-contract=off -fno-math-errno "
+                     "-fno-trapping-math %s */\n",
                 p->name, p->target->name, abi->name, p->target->cc_flags);
     text_printf(out, "#include \"%s.h\"\n\n", abi->name);
     if (abi->levels)

@@ -15,8 +15,8 @@ import numpy as np
 vtc, top = sys.argv[1:3]
 HERE = os.path.dirname(os.path.abspath(__file__))
 CC = "arm-none-eabi-gcc"
-FLAGS = ("-mcpu=cortex-m7 -mthumb -mfpu=fpv5-sp-d16 -mfloat-abi=hard -ffreestanding "
-         "-std=c11 -O2 -ffp-contract=off -fno-math-errno").split()
+FLAGS = ("-mcpu=cortex-m7 -mthumb -mfpu=fpv5-sp-d16 -mfloat-abi=hard -ffreestanding -O2 "
+         "-ffp-contract=off -fno-math-errno -fno-trapping-math").split()
 EMULATOR = ["qemu-system-arm", "-M", "mps2-an500", "-cpu", "cortex-m7", "-nographic",
             "-semihosting", "-kernel"]
 LIBRARY = {"memcpy", "memset", "memmove"}
@@ -44,7 +44,7 @@ def emit(model, folder, *options):
 
 def test_library(folder):
     """What the object wants from elsewhere, and who calls whom."""
-    run([CC, *FLAGS, "-Wall", "-Wextra", "-Wpedantic", "-Wvla", "-Werror", "-I" + top + "/runtime",
+    run([CC, *FLAGS, "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wvla", "-Werror", "-I" + top + "/runtime",
          "-fcallgraph-info", "-c", "vt_fashion.c", "-o", "net.o"], cwd=folder)
     wants = run(["arm-none-eabi-nm", "-u", "net.o"], cwd=folder, text=True).split()[1::2]
     others = set(wants) - LIBRARY - {"vt_fashion_weights"}
@@ -72,8 +72,7 @@ def reaches(after, start, goal):
 
 def test_stack(folder, bounds):
     sources = ["harness.c", "machine_cortex_m.c"]
-    run([CC, *FLAGS[:-4], "-std=gnu11", "-O2", "-ffp-contract=off", "-fno-math-errno",
-         "-DMODEL=vt_fashion_model", "-I" + top + "/runtime", "-I" + HERE, "-nostdlib", "-T",
+    run([CC, *FLAGS, "-std=gnu11", "-DMODEL=vt_fashion_model", "-I" + top + "/runtime", "-I" + HERE, "-nostdlib", "-T",
          os.path.join(HERE, "cortex_m.ld"), *[os.path.join(HERE, s) for s in sources],
          "vt_fashion.c", "vt_fashion_weights.c", "-o", "net"], cwd=folder)
     np.zeros((28, 28), np.float32).tofile(os.path.join(folder, "inputs.bin"))

@@ -1,9 +1,10 @@
 """Several processor levels in one program: on older processors (emulated) the right one
 is chosen, never an illegal instruction, and all read the same weights.
 
-    test_levels.py VTC VT_FASHION
+    test_levels.py VTC TOP
 """
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import tempfile
 
 import numpy as np
 
-vtc, model = sys.argv[1:3]
+vtc, top = sys.argv[1:3]
+model = os.path.join(top, "models/vt_fashion.vt")
 QEMU = "qemu-x86_64"
 # A processor of each level and, last, one that is older than all.
 PROCESSORS = ["Nehalem", "Haswell"]
@@ -56,6 +58,31 @@ def test_backend(backend, folder):
     return outputs
 
 
+def test_sources(folder):
+    """--emit=c: every file compiled as its first lines say."""
+    where, objects = os.path.join(folder, "sources"), []
+    os.makedirs(where)
+    subprocess.run([vtc, "build", model, "--cpu=v3,v2", "--emit=c", "-o", where], check=True)
+    runtime = os.path.join(top, "runtime")
+    here = os.path.dirname(os.path.abspath(__file__))
+    for name in sorted(n for n in os.listdir(where) if n[-2:] in (".c", ".S")):
+        with open(os.path.join(where, name)) as f:
+            flags = re.findall(r"^ \*     (-std.*?) *\*/$", f.read(2000), re.M)
+        objects.append(name + ".o")
+        subprocess.run(["gcc", *(flags[0].split() if flags else []), "-Wall", "-Wextra", "-Werror",
+                        "-I" + runtime, "-c", name, "-o", objects[-1]], check=True, cwd=where)
+    subprocess.run(["gcc", "-DMODEL=vt_fashion_model", "-I" + runtime, here + "/harness.c",
+                    here + "/machine_hosted.c", *objects, "-o", "net", "-lm"], check=True, cwd=where)
+    image = np.load(os.path.join(folder, "in.npy")).tobytes()
+    given = [subprocess.run(emulator + [os.path.join(where, "net")], input=image, check=True,
+                            capture_output=True).stdout
+             for emulator in ([QEMU, "-cpu", "Nehalem"], [QEMU, "-cpu", "Haswell"], [])]
+    check(len(objects) == 4 and len(given[0]) == 40 and given[1] == given[2],
+          f"{len(objects)} sources compile and run")
+    old, new = (np.frombuffer(g, np.float32) for g in given[:2])
+    check(np.allclose(old, new, atol=1e-4) and given[0] != given[1], "each level is itself")
+
+
 def same(a, b):
     return a is not None and b is not None and a.tobytes() == b.tobytes()
 
@@ -72,6 +99,7 @@ def main():
         check(same(values, llvm[processor]), f"c = llvm on {processor or 'this machine'}")
         close = values is not None and np.allclose(values, c[PROCESSORS[0]], atol=1e-4)
         check(close, f"the levels agree on {processor or 'this machine'}")
+    test_sources(folder)
     shutil.rmtree(folder)
     return failures != 0
 
