@@ -13,7 +13,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 import xml.etree.ElementTree as xml
 
 vtc, models = sys.argv[1:3]
@@ -261,15 +260,21 @@ def check_file(folder):
           "-o writes what would be printed")
 
 
+def processor_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def check_quick():
-    """Sixty networks in ten seconds, and no weights in memory."""
+    """Sixty networks in ten seconds (of a processor: others may use the machine too), and
+    no weights in memory."""
     paths = [os.path.join(models, f) for f in sorted(os.listdir(models)) if f.endswith(".vt")]
     many = (paths * 60)[:max(60, len(paths))]
-    begin = time.time()
+    begin = processor_seconds()
     report(*many)
     for path in many:
         subprocess.run([vtc, "check", path], check=True)
-    seconds = time.time() - begin
+    seconds = processor_seconds() - begin
     check(seconds < 10 or "VTC_SLOW" in os.environ,
           "report and check of %d networks: %.1f s" % (len(many), seconds))
     megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
