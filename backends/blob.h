@@ -11,6 +11,7 @@ typedef struct Blob {
     size_t bytes;
     uint64_t hash;
     unsigned char header[64];
+    bool mapped;            /* of a temporary file, not in memory */
 } Blob;
 
 /* Packs every section in the target's byte order. Weights must be bound. */

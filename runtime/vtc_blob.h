@@ -76,22 +76,38 @@ static inline uint64_t vtc_hash_round(uint64_t lane, uint64_t input)
     return vtc_hash_rotate(lane + input * VTC_HASH_2, 31) * VTC_HASH_1;
 }
 
-/* Whole stripes of 32 bytes in four lanes, merged. */
-static inline uint64_t vtc_hash_stripes(const unsigned char *at, size_t stripes)
+/* Four lanes, over whole stripes of 32 bytes, in as many parts as one likes. */
+typedef struct VtcHash {
+    uint64_t lane[4];
+} VtcHash;
+
+static inline VtcHash vtc_hash_begin(void)
 {
-    uint64_t a = VTC_HASH_1 + VTC_HASH_2, b = VTC_HASH_2, c = 0;
-    uint64_t d = 0 - VTC_HASH_1;
+    VtcHash h = {{VTC_HASH_1 + VTC_HASH_2, VTC_HASH_2, 0, 0 - VTC_HASH_1}};
+    return h;
+}
+
+static inline void vtc_hash_stripes(VtcHash *h, const unsigned char *at, size_t stripes)
+{
+    uint64_t a = h->lane[0], b = h->lane[1], c = h->lane[2], d = h->lane[3];
     for (size_t i = 0; i < stripes; i++, at += 32) {
         a = vtc_hash_round(a, vtc_hash_read8(at));
         b = vtc_hash_round(b, vtc_hash_read8(at + 8));
         c = vtc_hash_round(c, vtc_hash_read8(at + 16));
         d = vtc_hash_round(d, vtc_hash_read8(at + 24));
     }
-    uint64_t hash = vtc_hash_rotate(a, 1) + vtc_hash_rotate(b, 7) +
-                    vtc_hash_rotate(c, 12) + vtc_hash_rotate(d, 18);
-    const uint64_t lanes[4] = {a, b, c, d};
+    h->lane[0] = a;
+    h->lane[1] = b;
+    h->lane[2] = c;
+    h->lane[3] = d;
+}
+
+static inline uint64_t vtc_hash_merge(const VtcHash *h)
+{
+    uint64_t hash = vtc_hash_rotate(h->lane[0], 1) + vtc_hash_rotate(h->lane[1], 7) +
+                    vtc_hash_rotate(h->lane[2], 12) + vtc_hash_rotate(h->lane[3], 18);
     for (int i = 0; i < 4; i++)
-        hash = (hash ^ vtc_hash_round(0, lanes[i])) * VTC_HASH_1 + VTC_HASH_4;
+        hash = (hash ^ vtc_hash_round(0, h->lane[i])) * VTC_HASH_1 + VTC_HASH_4;
     return hash;
 }
 
@@ -114,14 +130,22 @@ static inline uint64_t vtc_hash_tail(uint64_t hash, const unsigned char *at,
     return hash;
 }
 
-static inline uint64_t vtc_blob_hash(const void *data, size_t bytes)
+/* `h` has seen all whole stripes; `tail` is behind them. */
+static inline uint64_t vtc_hash_end(const VtcHash *h, const unsigned char *tail, size_t bytes)
 {
-    const unsigned char *at = (const unsigned char *)data;
-    uint64_t hash = bytes >= 32 ? vtc_hash_stripes(at, bytes / 32) : VTC_HASH_5;
-    hash = vtc_hash_tail(hash + bytes, at + bytes / 32 * 32, bytes % 32);
+    uint64_t hash = bytes >= 32 ? vtc_hash_merge(h) : VTC_HASH_5;
+    hash = vtc_hash_tail(hash + bytes, tail, bytes % 32);
     hash = (hash ^ hash >> 33) * VTC_HASH_2;
     hash = (hash ^ hash >> 29) * VTC_HASH_3;
     return hash ^ hash >> 32;
+}
+
+static inline uint64_t vtc_blob_hash(const void *data, size_t bytes)
+{
+    const unsigned char *at = (const unsigned char *)data;
+    VtcHash h = vtc_hash_begin();
+    vtc_hash_stripes(&h, at, bytes / 32);
+    return vtc_hash_end(&h, at + bytes / 32 * 32, bytes);
 }
 
 #ifdef __cplusplus
