@@ -54,12 +54,12 @@ def png_chunk(kind, body):
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", crc)
 
 
-def png_write(path, pixels):
-    """One grey image of SIDE x SIDE bytes."""
-    rows = b"".join(b"\0" + pixels[y * SIDE:(y + 1) * SIDE] for y in range(SIDE))
+def png_write(path, pixels, side=SIDE):
+    """One grey image of side x side bytes."""
+    rows = b"".join(b"\0" + pixels[y * side:(y + 1) * side] for y in range(side))
     with open(path, "wb") as f:
         f.write(b"\x89PNG\r\n\x1a\n")
-        f.write(png_chunk(b"IHDR", struct.pack(">IIBBBBB", SIDE, SIDE, 8, 0, 0, 0, 0)))
+        f.write(png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)))
         f.write(png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b""))
 
 

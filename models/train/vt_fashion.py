@@ -56,18 +56,18 @@ def basic_stage(channels, out, blocks, stride):
 class PositionCode(nn.Module):
     """P = downsample(A)^T W_P, equation 2: [N, maps, L, H*W] to [N, Cp, L]."""
 
-    def __init__(self, maps):
+    def __init__(self, maps, size=POSITION_SIZE, halvings=POSITION_HALVINGS):
         super().__init__()
+        self.size = size
         self.ds_conv = nn.Sequential(
-            *[conv2d(maps, maps, 3, 2) for _ in range(POSITION_HALVINGS)],
-            conv2d(maps, 1))
-        self.channels = (POSITION_SIZE // 2 ** POSITION_HALVINGS) ** 2
+            *[conv2d(maps, maps, 3, 2) for _ in range(halvings)], conv2d(maps, 1))
+        self.channels = (size // 2 ** halvings) ** 2
         self.pos_conv = conv1d(self.channels, self.channels)
 
     def forward(self, a, height, width):
         n, maps, tokens, _ = a.shape
         a = a.transpose(1, 2).reshape(n * tokens, maps, height, width)
-        a = nn.functional.interpolate(a, (POSITION_SIZE, POSITION_SIZE))
+        a = nn.functional.interpolate(a, (self.size, self.size))
         a = self.ds_conv(a).reshape(n, tokens, self.channels)
         return self.pos_conv(a.transpose(1, 2))
 
@@ -75,11 +75,11 @@ class PositionCode(nn.Module):
 class StaticTokenizer(nn.Module):
     """T = softmax_HW(X W_A)^T (X W_V), equation 1; one score map per token."""
 
-    def __init__(self, channels):
+    def __init__(self, channels, *position):
         super().__init__()
         self.conv_token_coef = conv2d(channels, TOKENS)
         self.conv_value = conv2d(channels, channels, groups=GROUPS)
-        self.pos_encoding = PositionCode(1)
+        self.pos_encoding = PositionCode(1, *position)
         self.conv_token = conv1d(channels + self.pos_encoding.channels, WIDTH)
 
     def forward(self, x):
