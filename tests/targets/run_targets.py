@@ -201,24 +201,40 @@ class Row:
         return bool(self.wrong)
 
 
+def test_row(row, network, machine, folder, expected):
+    """Names of right and wrong outputs; None: the machine has no room."""
+    work = tempfile.mkdtemp(dir=folder)
+    try:
+        if isinstance(expected, Failure):
+            raise expected
+        return one_network(network, machine, row.backend, work, expected)
+    except TooLarge:
+        print(f"{row.target:11} {row.backend:5} has no room for {network.name}")
+        return None
+    except Failure as failure:
+        return [], [str(failure)]
+    finally:
+        shutil.rmtree(work)
+
+
+def expectation(network, machine, folder):
+    """The folder with what is expected, or why there is none."""
+    expected = tempfile.mkdtemp(dir=folder)
+    try:
+        network.expect(machine.row["name"], expected)
+    except Failure as failure:
+        return failure
+    return expected
+
+
 def test_target(machine, networks, folder):
     rows = [Row(machine, backend) for backend in BACKENDS]
     for number, network in enumerate(networks):
-        expected = os.path.join(folder, "expected")
-        os.makedirs(expected, exist_ok=True)
-        network.expect(machine.row["name"], expected)
+        expected = expectation(network, machine, folder)
         for row in rows:
-            work = tempfile.mkdtemp(dir=folder)
-            try:
-                right, wrong = one_network(network, machine, row.backend, work, expected)
-            except TooLarge:
-                shutil.rmtree(work)
-                print(f"{row.target:11} {row.backend:5} has no room for {network.name}")
-                continue
-            except Failure as failure:
-                right, wrong = [], [str(failure)]
-            row.add(network, number == 0, right, wrong)
-            shutil.rmtree(work)
+            found = test_row(row, network, machine, folder, expected)
+            if found:
+                row.add(network, number == 0, *found)
     return rows
 
 
