@@ -24,7 +24,9 @@ static const Option table[] = {
     {"--bench",   "RUNS",     KIND_count, MEMBER(bench),   "time RUNS runs, on the first input or on a pattern"       },
     {"--layers",  NULL,       KIND_flag,  MEMBER(layers),  "with --bench: also each step, if built in"                },
     {"--raw",     "FILE.npy", KIND_text,  MEMBER(raw),     "write an output of all inputs, stacked"                   },
-    {"--output",  "NAME",     KIND_text,  MEMBER(output),  "which output --raw and --expect mean (the first)"         },
+    {"--overlay", "FILE.png", KIND_text,  MEMBER(overlay), "draw a map of classes over the input; * : its number"     },
+    {"--maps",    "FILE.png", KIND_text,  MEMBER(maps),    "draw score maps (attention) over the input, a tile each"  },
+    {"--output",  "NAME",     KIND_text,  MEMBER(output),  "which output these and --expect mean (the first that fits)"},
     {"--expect",  "FILE",     KIND_text,  MEMBER(expect),  "classes expected, .npy or idx: prints 'accuracy N/M'"     },
     {"--labels",  "FILE",     KIND_text,  MEMBER(labels),  "class names, one per line, instead of those built in"     },
     {"--weights", "FILE",     KIND_text,  MEMBER(weights), "weights file (built in, or NAME.weights beside the program)"},
@@ -92,9 +94,12 @@ static int check_together(const VtcOptions *o, VtcError *error)
         return VTC_OK;
     if (o->layers && o->bench == 0)
         return vtc_fail(error, VTC_ERR_FORMAT, "--layers goes with --bench");
-    if (o->bench > 0 && (o->raw != NULL || o->expect != NULL))
+    bool collects = o->raw != NULL || o->expect != NULL || o->overlay != NULL ||
+                    o->maps != NULL;
+    if (o->bench > 0 && collects)
         return vtc_fail(error, VTC_ERR_FORMAT,
-                        "--bench does not go with --raw or --expect");
+                        "--bench does not go with --raw, --expect, --overlay or "
+                        "--maps");
     if (o->bench == 0 && o->input_count == 0)
         return vtc_fail(error, VTC_ERR_FORMAT, "no INPUT");
     return VTC_OK;
@@ -145,7 +150,7 @@ void vtc_options_help(FILE *out, const VtcOptions *options,
         snprintf(left, sizeof left, "%s%s%s", table[i].name,
                  table[i].value ? "=" : "",
                  table[i].value ? table[i].value : "");
-        fprintf(out, "  %-16s  %s\n", left, table[i].help);
+        fprintf(out, "  %-18s  %s\n", left, table[i].help);
     }
     fputs("\nExit status: 0 done, 1 an input or the weights are wrong, 2 the "
           "call is wrong,\n3 the environment failed.\n",

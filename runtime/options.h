@@ -12,7 +12,7 @@ typedef struct VtcOptions {
     int top;     /* classes to print */
     int threads; /* 0: as many as there are CPUs and the network can use */
     int bench;   /* timed runs; 0: none */
-    const char *raw, *weights, *labels, *expect, *output;
+    const char *raw, *weights, *labels, *expect, *output, *overlay, *maps;
     char **inputs; /* argv, without options */
     int input_count;
 } VtcOptions;

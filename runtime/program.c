@@ -1,7 +1,7 @@
 /* A compiled network as a command.
  *
  *     options -> session -> for each file, for each item in it:
- *                               fill inputs, run, print, collect
+ *                               fill inputs, run, print, collect, draw
  *                        -> accuracy, raw file
  *
  * A wrong input is reported and the others are still run; what needs all of
@@ -10,6 +10,7 @@
 
 #include "bench.h"
 #include "collect.h"
+#include "draw.h"
 #include "inputs.h"
 #include "json.h"
 #include "options.h"
@@ -31,6 +32,7 @@ typedef struct Program {
     int output;                /* its index */
     VtcRaw raw;
     VtcExpect expect;
+    VtcDraw overlay, maps;
     VtcBytes label_text;
     const char **labels; /* lines of label_text, or NULL */
     int64_t label_count;
@@ -155,6 +157,11 @@ static int prepare(Program *p, VtcError *error)
         status = load_labels(p, error);
     if (status == VTC_OK && o->expect != NULL)
         status = vtc_expect_open(&p->expect, p->info, o->expect, error);
+    if (status == VTC_OK)
+        status = vtc_draw_open(&p->overlay, p->model, o->overlay, o->output, error);
+    p->maps.drawing = VTC_DRAW_MAPS;
+    if (status == VTC_OK)
+        status = vtc_draw_open(&p->maps, p->model, o->maps, o->output, error);
     p->items = calloc((size_t)p->model->input_count + 1, sizeof *p->items);
     if (status == VTC_OK && p->items == NULL)
         status = vtc_fail(error, VTC_ERR_MEMORY, "out of memory");
@@ -211,6 +218,25 @@ static void print_item_text(const Program *p, const VtcItems *items,
     }
 }
 
+/* The pictures that are asked for; in text, what the colours mean. */
+static int draw_item(Program *p, VtcError *error)
+{
+    const VtcDraw *overlay = &p->overlay;
+    int status = vtc_draw_add(&p->overlay, &p->session, error);
+    if (status == VTC_OK)
+        status = vtc_draw_add(&p->maps, &p->session, error);
+    if (status == VTC_OK && overlay->path != NULL && !p->options.json &&
+        !p->options.quiet) {
+        const VtcTensorInfo *info = &p->model->outputs[overlay->output];
+        VtcStyle style = style_of(p, info);
+        printf("%s: ", overlay->path);
+        vtc_legend_print(stdout, info, p->session.outputs[overlay->output],
+                         &style);
+        fputc('\n', stdout);
+    }
+    return status;
+}
+
 static int fill_inputs(Program *p, int64_t index, VtcError *error)
 {
     int status = VTC_OK;
@@ -233,7 +259,7 @@ static int run_item(Program *p, int64_t index, VtcError *error)
         print_item_text(p, &p->items[0], index);
     vtc_raw_add(&p->raw, p->session.outputs[p->output]);
     vtc_expect_add(&p->expect, p->info, p->session.outputs[p->output]);
-    return VTC_OK;
+    return draw_item(p, error);
 }
 
 /* One file per network input, each with as many items. */
