@@ -86,3 +86,8 @@ Bilinear bilinear_of(int outputs, int taps, int stride)
     }
     return b;
 }
+
+Bilinear bilinear_shared(int outputs, int taps, int stride)
+{
+    return toom_cook(outputs, (taps + stride - 1) / stride);
+}

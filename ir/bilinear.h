@@ -26,5 +26,8 @@ typedef struct Bilinear {
  * is at most BILINEAR_MOST, taps at most 7. */
 enum { BILINEAR_MOST = 6 };
 Bilinear bilinear_of(int outputs, int taps, int stride);
+/* Along rows of few channels the remainders by the stride share the points, so that
+ * their products add up like channels: the correlation of stride 1 that each needs. */
+Bilinear bilinear_shared(int outputs, int taps, int stride);
 
 #endif

@@ -167,14 +167,15 @@ typedef enum LayoutKind {
     LAYOUT_rows,  /* dense, dimensions from outermost to innermost in `order` */
     LAYOUT_panels, /* weights [O, I.., ] as [group][O/panel][K][panel], see pack.h */
     LAYOUT_windows, /* the same as [O/panel][I][window][panel] */
-    LAYOUT_winograd /* weights transformed, [O/panel][point][I][panel], see pack.h */
+    LAYOUT_winograd, /* weights transformed, [O/panel][point][I][panel], see pack.h */
+    LAYOUT_toom_cook /* the same along the width, [O/panel][point][kh][..][panel] */
 } LayoutKind;
 
 typedef struct Layout {
     LayoutKind kind;
     signed char order[MAX_RANK]; /* rows: order[0] is the outermost dimension */
     int panel, groups;           /* panels: outputs in one, channel groups */
-    int tile, stride;            /* winograd: outputs of a tile's side, conv's stride */
+    int tile, stride;            /* winograd, toom_cook: outputs of a tile's side, conv's stride */
     bool pad_pixel; /* one more innermost row of zeros follows the last element:
                        what convolution reads where its window leaves the map */
 } Layout;
@@ -215,7 +216,7 @@ extern const char *const algorithm_name[ALGORITHM_COUNT];
 /* The half of a schedule that decides the bits. Set by the pass `schedule`. */
 typedef struct Schedule {
     Algorithm algorithm;
-    int tile; /* winograd: outputs of a tile's side */
+    int tile; /* outputs of a tile's side */
 } Schedule;
 
 typedef struct Value Value;
@@ -363,7 +364,8 @@ enum { PRINTED_ELEMENTS = 64 };
  *   by winograd(4)              algorithm and tile, where it is not direct
  *   layout panels(64,1)         panel width, channel groups (ir/pack.h)
  *   layout windows(64)          panel width
- *   layout winograd(64,4,1)     panel width, tile, stride of the convolution
+ *   layout winograd(64,4,1)     panel width, tile, stride of the convolution; also
+ *                               toom_cook(64,4,2)
  *   strides [9,1,0]             elements, where they are not those of a dense layout
  *   group 3
  *   at workspace+4096 size 768  also weights+N, input0+N, output0+N; a view owns

@@ -325,8 +325,8 @@ static bool parse_windows(Parser *p, Value *v)
     return true;
 }
 
-/* layout winograd(panel,tile,stride) */
-static bool parse_winograd(Parser *p, Value *v)
+/* layout winograd(panel,tile,stride), toom_cook(..) */
+static bool parse_transformed(Parser *p, Value *v, LayoutKind kind)
 {
     enum { WIDEST = 4096, MOST_STRIDE = 2 };
     const Shape *s = &v->type.shape;
@@ -337,9 +337,10 @@ static bool parse_winograd(Parser *p, Value *v)
         !parse_expect(p, ",") || !parse_int_in(p, 1, MOST_STRIDE, &stride) ||
         !parse_expect(p, ")"))
         return false;
-    if (s->rank != 4 || s->dim[2] != 3 || s->dim[3] != 3)
-        return parse_fail(p, begin, "a winograd layout is of 3x3 weights");
-    v->layout.kind = LAYOUT_winograd;
+    bool square = s->rank == 4 && s->dim[2] == 3 && s->dim[3] == 3;
+    if (kind == LAYOUT_winograd ? !square : s->rank != 4 || s->dim[3] > 8)
+        return parse_fail(p, begin, "transformed weights are 3x3, along rows at most 8 wide");
+    v->layout.kind = kind;
     v->layout.panel = (int)width;
     v->layout.tile = (int)tile;
     v->layout.stride = (int)stride;
@@ -390,7 +391,9 @@ static bool parse_layout(Parser *p, Value *v)
     if (parse_keyword(p, "windows"))
         return parse_windows(p, v);
     if (parse_keyword(p, "winograd"))
-        return parse_winograd(p, v);
+        return parse_transformed(p, v, LAYOUT_winograd);
+    if (parse_keyword(p, "toom_cook"))
+        return parse_transformed(p, v, LAYOUT_toom_cook);
     return parse_keyword(p, "panels") ? parse_panels(p, v) : parse_order(p, v);
 }
 

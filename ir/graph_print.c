@@ -144,8 +144,9 @@ static void print_layout(const Value *v, Text *out)
     else if (v->layout.kind == LAYOUT_windows)
         text_printf(out, " layout windows(%d)", v->layout.panel);
     else
-        text_printf(out, " layout winograd(%d,%d,%d)", v->layout.panel,
-                    v->layout.tile, v->layout.stride);
+        text_printf(out, " layout %s(%d,%d,%d)",
+                    v->layout.kind == LAYOUT_winograd ? "winograd" : "toom_cook",
+                    v->layout.panel, v->layout.tile, v->layout.stride);
     if (v->group >= 0)
         text_printf(out, " group %d", v->group);
     print_place(&v->place, out);

@@ -24,6 +24,11 @@ static Bilinear weight_algorithm(const Value *w)
     return bilinear_of(w->layout.tile, (int)w->type.shape.dim[2], w->layout.stride);
 }
 
+static Bilinear row_algorithm(const Value *w)
+{
+    return bilinear_shared(w->layout.tile, (int)w->type.shape.dim[3], w->layout.stride);
+}
+
 int64_t packed_count(const Value *w)
 {
     if (w->layout.kind == LAYOUT_rows)
@@ -33,7 +38,38 @@ int64_t packed_count(const Value *w)
         Bilinear b = weight_algorithm(w);
         p.taps = (int64_t)b.points * b.points;
     }
+    if (w->layout.kind == LAYOUT_toom_cook) {
+        p.inputs *= w->layout.stride;
+        p.taps = row_algorithm(w).points * w->type.shape.dim[2];
+    }
     return panels_count(&p);
+}
+
+/* One point's weight: the taps of a row with one remainder by the stride. */
+static double row_point(const Value *w, const Bilinear *b, int point, int64_t row, int64_t first)
+{
+    int64_t taps = w->type.shape.dim[3];
+    double sum = 0;
+    for (int64_t k = first; k < taps; k += w->layout.stride)
+        sum += b->g[point][k / w->layout.stride] * tensor_get(w->data, row * taps + k);
+    return sum;
+}
+
+static void pack_toom_cook(const Value *w, float *out)
+{
+    const Shape *s = &w->type.shape;
+    Bilinear b = row_algorithm(w);
+    int64_t inputs = s->dim[1], rows = s->dim[2], width = w->layout.panel;
+    int64_t stride = w->layout.stride, step = rows * stride * inputs * width;
+    memset(out, 0, (size_t)packed_count(w) * sizeof *out);
+    for (int64_t row = 0; row < s->dim[0] * inputs * rows; row++) {
+        int64_t kh = row % rows, i = row / rows % inputs, o = row / (rows * inputs);
+        for (int64_t first = 0; first < stride; first++)
+            for (int p = 0; p < b.points; p++)
+                out[o / width * b.points * step + o % width + p * step +
+                    ((kh * stride + first) * inputs + i) * width] =
+                    (float)row_point(w, &b, p, row, first);
+    }
 }
 
 /* points x points of G w G^T, w being taps x taps. */
@@ -123,6 +159,8 @@ void pack_value(const Value *w, void *out)
         pack_panels(w, out);
     } else if (w->data && w->layout.kind == LAYOUT_winograd) {
         pack_winograd(w, out);
+    } else if (w->data && w->layout.kind == LAYOUT_toom_cook) {
+        pack_toom_cook(w, out);
     } else if (w->data) {
         pack_rows(w, out);
     } else {

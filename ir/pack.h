@@ -29,6 +29,13 @@ int64_t panels_count(const Panels *panels); /* elements */
  *
  * worked out in double and rounded once. */
 
+/* LAYOUT_toom_cook of a weight [O, I, kh, kw]: for stride s,
+ *
+ *     [panel][point][kh][remainder by s][input][panel width]
+ *
+ * where tap s * k + remainder of a row is tap k of that remainder's correlation
+ * (bilinear_shared). */
+
 /* Of panels in either layout, with `taps` the points of a transformed weight.
  * Elements in memory, in the weight's layout, as f32 (i32, u8 and bool stay). */
 int64_t packed_count(const Value *weight);

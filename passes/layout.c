@@ -189,15 +189,6 @@ static bool reads_outside(const Value *v)
     return v->schedule.algorithm != ALGORITHM_direct || window_leaves_map(&w);
 }
 
-/* Few channels: the padding is made explicit, rows become dense runs. */
-static bool wants_explicit_pad(const Value *v)
-{
-    if (v->op != OP_conv2d || v->attr.groups != 1)
-        return false;
-    const Shape *w = &v->args[1]->type.shape;
-    return w->dim[1] < 16 && w->dim[3] > 1 && v->attr.dilation.at[1] == 1;
-}
-
 static void pad_before(Layouter *l, Value *conv)
 {
     Value *x = conv->args[0], *at = first_of_group(l, conv);
@@ -223,7 +214,7 @@ static void prepare_window(Layouter *l, Value *v)
 {
     Value *x = v->args[0];
     Wish wish = channels_last(x->type.shape.rank);
-    if (wants_explicit_pad(v)) {
+    if (conv_reads_rows(v)) {
         if (reads_outside(v))
             pad_before(l, v);
         else if (!is_dense(x, &wish))

@@ -23,6 +23,9 @@ bool value_is_static(const Value *value);
 int64_t storage_count(const Value *value);
 /* conv2d/conv1d forms that have kernels of their own. */
 bool conv_is_depthwise(const Value *conv);
+/* A convolution of few channels: its padding is made explicit, so that rows of its
+ * input are dense runs. */
+bool conv_reads_rows(const Value *conv);
 /* The window of a conv or pooling, 1-d as 2-d with height 1. */
 typedef struct Window {
     int64_t in_h, in_w, out_h, out_w;

@@ -105,6 +105,14 @@ bool conv_is_depthwise(const Value *v)
            v->attr.groups == v->args[0]->type.shape.dim[1];
 }
 
+bool conv_reads_rows(const Value *v)
+{
+    if (v->op != OP_conv2d || v->attr.groups != 1)
+        return false;
+    const Shape *w = &v->args[1]->type.shape;
+    return w->dim[1] < 16 && w->dim[3] > 1 && v->attr.dilation.at[1] == 1;
+}
+
 Window window_of(const Value *v)
 {
     const Shape *x = &v->args[0]->type.shape, *y = &v->type.shape;

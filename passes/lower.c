@@ -361,6 +361,8 @@ static void lower_group(Lower *l, const Group *group)
         lower_map(l);
     else if (conv_is_depthwise(anchor))
         lower_window(l);
+    else if (anchor->schedule.algorithm == ALGORITHM_toom_cook)
+        lower_toom_cook(l);
     else if (anchor->schedule.algorithm != ALGORITHM_direct)
         lower_winograd(l);
     else if (lower_fn[anchor->op])

@@ -90,5 +90,6 @@ void lower_argmax(Lower *l);
 void lower_window(Lower *l);      /* pooling and depthwise convolution */
 void lower_contraction(Lower *l); /* conv2d, conv1d, linear, matmul */
 void lower_winograd(Lower *l);
+void lower_toom_cook(Lower *l);
 
 #endif

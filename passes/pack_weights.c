@@ -27,8 +27,10 @@ static Layout layout_for(const Value *conv, const Target *target)
     layout.groups = (int)groups;
     if (conv->schedule.algorithm == ALGORITHM_winograd_online)
         layout.kind = LAYOUT_windows;
-    if (conv->schedule.algorithm == ALGORITHM_winograd) {
-        layout.kind = LAYOUT_winograd;
+    if (conv->schedule.algorithm == ALGORITHM_winograd ||
+        conv->schedule.algorithm == ALGORITHM_toom_cook) {
+        bool square = conv->schedule.algorithm == ALGORITHM_winograd;
+        layout.kind = square ? LAYOUT_winograd : LAYOUT_toom_cook;
         layout.tile = conv->schedule.tile;
         layout.stride = (int)conv->attr.stride.at[0];
     }

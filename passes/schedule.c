@@ -9,6 +9,7 @@
  *
  * needs: grouped   makes: scheduled   breaks: nothing */
 #include "passes/graph_passes.h"
+#include "passes/toom_cook.h"
 #include "passes/winograd.h"
 
 /* In multiply-adds. */
@@ -61,6 +62,8 @@ static Schedule choose(const Graph *graph, const Value *conv, const Target *targ
 {
     Schedule best = {.algorithm = ALGORITHM_direct};
     bool allowed = !graph->options.plain && conv->args[0]->type.shape.dim[0] == 1;
+    if (allowed && conv_suits_toom_cook(conv, target))
+        return (Schedule){ALGORITHM_toom_cook, TOOM_COOK_TILE};
     if (!allowed || !conv_suits_winograd(conv, target))
         return best;
     double least = direct_cost(conv, balance);

@@ -1,6 +1,7 @@
 /* How much workspace the steps of a group need for themselves. */
 #include "passes/temporary.h"
 #include "passes/contraction.h"
+#include "passes/toom_cook.h"
 #include "passes/winograd.h"
 
 int64_t temporary_align(int64_t bytes)
@@ -16,6 +17,13 @@ static Temporary winograd_temporary(const Value *conv, const Target *target)
                   temporary_align(g.u_count * 4);
     return g.by_panels ? (Temporary){.shared = v, .per_thread = own}
                        : (Temporary){.per_thread = v + own};
+}
+
+static Temporary toom_cook_temporary(const Value *conv, const Target *target)
+{
+    ToomCook g = toom_cook_of(conv, target);
+    return (Temporary){.per_thread = temporary_align(g.v_count * 4) +
+                                     temporary_align(g.m_count * 4)};
 }
 
 /* Sums of a block of rows, between stretches of a long reduction. */
@@ -37,6 +45,8 @@ static Temporary contraction_temporary(const Value *v)
 
 Temporary group_temporary(const Group *group, const Target *target)
 {
+    if (group->anchor->schedule.algorithm == ALGORITHM_toom_cook)
+        return toom_cook_temporary(group->anchor, target);
     if (schedule_is_winograd(group->anchor->schedule))
         return winograd_temporary(group->anchor, target);
     if (op_info[group->anchor->op].class == CLASS_conv)

@@ -6,6 +6,7 @@
 #include "ir/bilinear.h"
 #include "passes/pass.h"
 #include "passes/transform.h"
+#include "passes/toom_cook.h"
 #include "passes/winograd.h"
 #include "tests/unit/graph_read.h"
 #include "tests/unit/loop_build.h"
@@ -129,10 +130,16 @@ static void force_schedule(void *context, const PassInfo *pass, const Graph *gra
                            const Program *program)
 {
     (void)program;
-    if (strcmp(pass->name, "schedule") == 0)
-        FOR_VALUES(v, graph)
-            if (v->op == OP_conv2d)
-                v->schedule = *(const Schedule *)context;
+    const Schedule *schedule = context;
+    if (strcmp(pass->name, "schedule") != 0)
+        return;
+    FOR_VALUES(v, graph) {
+        if (v->op != OP_conv2d)
+            continue;
+        if (schedule->algorithm == ALGORITHM_toom_cook)
+            CU_ASSERT(v->schedule.algorithm == ALGORITHM_toom_cook);
+        v->schedule = *schedule;
+    }
 }
 
 static void fill(Graph *graph)
@@ -190,24 +197,25 @@ static double conv_error(const char *text, const char *target, Schedule schedule
 
 static const char *conv_text(char *out, size_t room, const int64_t *s)
 {
-    int64_t h = (s[2] + 2 - 3) / s[4] + 1, w = (s[3] + 2 - 3) / s[4] + 1;
+    int64_t k = s[5] ? s[5] : 3, p = k / 2;
+    int64_t h = (s[2] + 2 * p - k) / s[4] + 1, w = (s[3] + 2 * p - k) / s[4] + 1;
     snprintf(out, room,
              "graph \"g\" {\n"
              "  %%x = input name=\"x\" : f32[1,%d,%d,%d]\n"
-             "  %%w = weight name=\"w\" : f32[%d,%d,3,3]\n"
+             "  %%w = weight name=\"w\" : f32[%d,%d,%d,%d]\n"
              "  %%b = weight name=\"b\" : f32[%d]\n"
-             "  %%1 = conv2d %%x, %%w, %%b stride=[%d,%d] pad=[1,1,1,1] : f32[1,%d,%d,%d]\n"
+             "  %%1 = conv2d %%x, %%w, %%b stride=[%d,%d] pad=[%d,%d,%d,%d] : f32[1,%d,%d,%d]\n"
              "  %%2 = relu %%1 : f32[1,%d,%d,%d]\n"
              "  output \"y\" %%2\n}\n",
-             (int)s[0], (int)s[2], (int)s[3], (int)s[1], (int)s[0], (int)s[1], (int)s[4],
-             (int)s[4], (int)s[1], (int)h, (int)w, (int)s[1], (int)h, (int)w);
+             (int)s[0], (int)s[2], (int)s[3], (int)s[1], (int)s[0], (int)k, (int)k, (int)s[1],
+             (int)s[4], (int)s[4], (int)p, (int)p, (int)p, (int)p, (int)s[1], (int)h, (int)w, (int)s[1], (int)h, (int)w);
     return out;
 }
 
 static void check_algorithm(Algorithm algorithm, const char *target)
 {
-    /* channels in, out, height, width, stride */
-    const int64_t shapes[][5] = {{16, 16, 1, 1, 1},  {16, 48, 7, 7, 1},  {32, 80, 5, 13, 1},
+    /* channels in, out, height, width, stride, kernel (0: 3) */
+    const int64_t shapes[][6] = {{16, 16, 1, 1, 1},  {16, 48, 7, 7, 1},  {32, 80, 5, 13, 1},
                                  {48, 144, 6, 4, 1}, {16, 32, 11, 1, 2}, {32, 128, 9, 8, 2},
                                  {16, 64, 14, 17, 1}};
     char text[1024];
@@ -230,10 +238,28 @@ static void test_convolutions(void)
     check_algorithm(ALGORITHM_winograd_online, "x86-64-v3");
 }
 
+/* Few channels, wide windows: chosen by itself, on both vector widths. */
+static void test_stems(void)
+{
+    const int64_t shapes[][6] = {{3, 64, 20, 20, 2, 7}, {3, 48, 14, 29, 2, 7},
+                                 {1, 16, 12, 11, 2, 5}, {2, 80, 30, 18, 2, 5},
+                                 {4, 32, 10, 14, 2, 5}};
+    char text[1024];
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int wide = 0; wide < 2; wide++) {
+            double error = conv_error(conv_text(text, sizeof text, shapes[i]),
+                                      wide ? "x86-64-v4" : "x86-64-v3",
+                                      (Schedule){ALGORITHM_toom_cook, TOOM_COOK_TILE});
+            CU_ASSERT(error < 1e-5);
+            if (!(error < 1e-5))
+                fprintf(stderr, "error %g\n%s", error, text);
+        }
+}
+
 /* Long reductions are cut, the rows into blocks: every sum all the same. */
 static void test_stretches(void)
 {
-    const int64_t shapes[][5] = {{512, 70, 9, 9, 1}, {96, 65, 23, 19, 1}, {300, 16, 7, 31, 2}};
+    const int64_t shapes[][6] = {{512, 70, 9, 9, 1}, {96, 65, 23, 19, 1}, {300, 16, 7, 31, 2}};
     char text[1024];
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         CU_ASSERT(conv_error(conv_text(text, sizeof text, shapes[i]), "x86-64-v4",
@@ -298,6 +324,7 @@ int main(void)
         {"transforms are their matrices", test_transforms},
         {"any matrix becomes code", test_any_matrix},
         {"convolutions by Winograd", test_convolutions},
+        {"stems by Toom and Cook", test_stems},
         {"reductions in stretches", test_stretches},
         {"guards over several variables", test_guards},
         {"scratch of threads", test_scratch},
