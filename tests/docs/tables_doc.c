@@ -3,6 +3,7 @@
  *
  *     tables_doc DOCS_FOLDER [--update] */
 #include "passes/pass.h"
+#include "support/file.h"
 #include "support/text.h"
 #include <stdlib.h>
 #include <string.h>
@@ -76,16 +77,8 @@ static void add_passes(Text *out)
 
 static char *file_text(Arena *arena, const char *path)
 {
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return NULL;
-    fseek(file, 0, SEEK_END);
-    long n = ftell(file);
-    rewind(file);
-    char *text = NEW(arena, char, n + 1);
-    size_t got = fread(text, 1, (size_t)n, file);
-    fclose(file);
-    return got == (size_t)n ? text : NULL;
+    const Source *source = source_read(arena, diag_new(arena), (Span){0}, path);
+    return source ? arena_strdup(arena, source->text) : NULL;
 }
 
 /* Between the marks of the file: what `add` says. */

@@ -31,16 +31,8 @@ typedef struct Golden {
 
 static char *file_text(Arena *arena, const char *path)
 {
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return NULL;
-    fseek(file, 0, SEEK_END);
-    long n = ftell(file);
-    rewind(file);
-    char *text = NEW(arena, char, n + 1);
-    size_t got = fread(text, 1, (size_t)n, file);
-    fclose(file);
-    return got == (size_t)n ? text : NULL;
+    const Source *source = source_read(arena, diag_new(arena), (Span){0}, path);
+    return source ? arena_strdup(arena, source->text) : NULL;
 }
 
 /* Cuts at the line `--- name`; returns what follows it, or NULL. */
