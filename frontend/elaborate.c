@@ -261,6 +261,7 @@ static void model_run(Elab *e, const Module *model)
     e->line = &line;
     inputs_make(e, model);
     elab_block(e, model->body);
+    outputs_add(e);
     if (!e->graph->outputs.n && !model->damaged && !e->diag->errors)
         elab_error(e, model->name.span, "model '%s' has no output",
                    model->name.text);
@@ -312,15 +313,15 @@ static const Module *model_choose(Elab *e, const char *name)
     return NULL;
 }
 
-Graph *frontend_elaborate(Arena *arena, Diag *diag, const Ast *ast,
-                          const char *model_name)
+Graph *frontend_elaborate_outputs(Arena *arena, Diag *diag, const Ast *ast,
+                                  const char *model_name, const char *labels)
 {
     if (!ast->files.n || diag->errors >= LIMIT_ERRORS)
         return NULL;
     Elab elab = {.arena = arena, .diag = diag, .ast = ast, .stage = -1,
                  .modules = {.arena = arena}, .weights = {.arena = arena},
                  .labels = {.arena = arena}, .stages = {.arena = arena},
-                 .reported = {.arena = arena}};
+                 .reported = {.arena = arena}, .more_outputs = labels};
     Elab *e = &elab;
     ast_check(e);
     const Module *model = model_choose(e, model_name);
@@ -332,4 +333,10 @@ Graph *frontend_elaborate(Arena *arena, Diag *diag, const Ast *ast,
         return NULL;
     ast_warn_unused(e);
     return e->graph;
+}
+
+Graph *frontend_elaborate(Arena *arena, Diag *diag, const Ast *ast,
+                          const char *model_name)
+{
+    return frontend_elaborate_outputs(arena, diag, ast, model_name, NULL);
 }

@@ -122,6 +122,7 @@ typedef struct Elab {
     StrMap modules;  /* -> Module */
     StrMap weights;  /* tensor name -> Value */
     StrMap labels;   /* full path -> Labelled */
+    const char *more_outputs; /* labels joined by commas, or NULL */
     StrMap stages;   /* name -> Stage */
     StrMap reported; /* errors already given, by place and kind */
     Scope *scope;
@@ -215,6 +216,8 @@ Val elab_function(Elab *e, const Expr *call, const Val *values, int n);
 
 void preprocess_run(Elab *e, const Stmt *stmt);
 void output_run(Elab *e, const Stmt *stmt);
+/* Those that the caller of the frontend asks for beside the model's. */
+void outputs_add(Elab *e);
 
 /* ---- check.c ----------------------------------------------------------- */
 

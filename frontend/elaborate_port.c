@@ -202,16 +202,16 @@ void preprocess_run(Elab *e, const Stmt *stmt)
 /* ---- outputs ----------------------------------------------------------- */
 
 /* "layer4.vt1.scores": the value some labelled statement made. */
-static Value *labelled_find(Elab *e, const Expr *expr, const char *label)
+static Value *labelled_find(Elab *e, Span span, const char *label)
 {
     const Labelled *labelled = strmap_get(&e->labels, label);
     if (labelled)
         return labelled->value;
-    Message *message = elab_error(e, expr->span, "no value is labelled '%.200s'", label);
+    Message *message = elab_error(e, span, "no value is labelled '%.200s'", label);
     if (strlen(label) <= LIMIT_NAME) {
         Nearest nearest = nearest_to(label);
         nearest_offer_map(&nearest, &e->labels);
-        elab_suggest(e, message, expr->span, &nearest);
+        elab_suggest(e, message, span, &nearest);
     }
     return NULL;
 }
@@ -232,7 +232,7 @@ static Value *output_value(Elab *e, const Stmt *stmt)
     }
     Val v = elab_value(e, expr);
     if (v.kind == VAL_string && stmt->value)
-        return labelled_find(e, expr, v.text);
+        return labelled_find(e, expr->span, v.text);
     if (v.kind == VAL_tensor)
         return v.tensor;
     if (v.kind != VAL_poison)
@@ -314,4 +314,39 @@ void output_run(Elab *e, const Stmt *stmt)
     for (int i = 0; i < stmt->items.n; i++)
         output_item(e, stmt->items.at[i], &output);
     VEC_PUSH(e->arena, e->graph->outputs, output);
+}
+
+/* ---- outputs from outside ---------------------------------------------- */
+
+/* Labels differ by more than names in generated code can: "a.b" becomes a_b. */
+static bool same_in_code(const char *a, const char *b)
+{
+    for (; *a && *b; a++, b++)
+        if ((*a == '.' ? '_' : *a) != (*b == '.' ? '_' : *b))
+            return false;
+    return *a == *b;
+}
+
+static void output_add(Elab *e, const char *label)
+{
+    Span nowhere = {NULL, 0, 0};
+    Output output = {.name = label, .value = labelled_find(e, nowhere, label)};
+    if (!output.value)
+        return;
+    for (int i = 0; i < e->graph->outputs.n; i++)
+        if (same_in_code(e->graph->outputs.at[i].name, label)) {
+            elab_error(e, nowhere, "a second output '%s'", label);
+            return;
+        }
+    VEC_PUSH(e->arena, e->graph->outputs, output);
+}
+
+void outputs_add(Elab *e)
+{
+    const char *at = e->more_outputs;
+    while (at && !e->diag->errors) {
+        size_t n = strcspn(at, ",");
+        output_add(e, arena_strndup(e->arena, at, n));
+        at = at[n] ? at + n + 1 : NULL;
+    }
 }

@@ -14,6 +14,12 @@ typedef struct Ast Ast;
 Graph *frontend_load(Arena *arena, Diag *diag, const char *path,
                      const char *model);
 
+/* The same with more outputs: the values that statements of these full labels made
+ * ("layer4.vt1.attention", several joined by commas), each an output of its label's
+ * name. NULL: none. */
+Graph *frontend_load_outputs(Arena *arena, Diag *diag, const char *path,
+                             const char *model, const char *labels);
+
 /* The same from memory: files[0] is the main file; imports and label files are
  * looked for among `files` by path, the disk is not touched. */
 Graph *frontend_load_text(Arena *arena, Diag *diag, const Source *files, int n,
@@ -25,6 +31,8 @@ Ast *frontend_parse(Arena *arena, Diag *diag, const char *path);
 Ast *frontend_parse_text(Arena *arena, Diag *diag, const Source *files, int n);
 Graph *frontend_elaborate(Arena *arena, Diag *diag, const Ast *ast,
                           const char *model);
+Graph *frontend_elaborate_outputs(Arena *arena, Diag *diag, const Ast *ast,
+                                  const char *model, const char *labels);
 
 /* ast_print.c: canonical text of every file (`dump --stage=ast`); parsing it
  * again gives the same text. */

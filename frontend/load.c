@@ -193,6 +193,13 @@ Graph *frontend_load(Arena *arena, Diag *diag, const char *path, const char *mod
     return frontend_elaborate(arena, diag, ast, model);
 }
 
+Graph *frontend_load_outputs(Arena *arena, Diag *diag, const char *path,
+                             const char *model, const char *labels)
+{
+    const Ast *ast = frontend_parse(arena, diag, path);
+    return frontend_elaborate_outputs(arena, diag, ast, model, labels);
+}
+
 Graph *frontend_load_text(Arena *arena, Diag *diag, const Source *files, int n,
                           const char *model)
 {

@@ -18,7 +18,7 @@ typedef struct CommandOptions {
     int model_count;
     const char *model_name, *out, *emit, *backend, *target, *cpu, *weights, *weights_as;
     const char *format, *stage, *after, *passes, *stop_after, *input, *vectors, *profile;
-    const char *models_dir;
+    const char *models_dir, *outputs;
     const char *skip[16];
     int skips;
     int max_threads, threads, runs;

@@ -18,7 +18,7 @@ static const char *weights_beside(Context *c, const char *path)
 
 Graph *load_model(Context *c, const char *path, bool need_weights)
 {
-    Graph *graph = frontend_load(c->arena, c->diag, path, c->o.model_name);
+    Graph *graph = frontend_load_outputs(c->arena, c->diag, path, c->o.model_name, c->o.outputs);
     if (!graph)
         return NULL;
     graph->options = (Options){c->o.plain, c->o.small, c->o.max_threads};

@@ -49,6 +49,8 @@ static const OptionRow options[] = {
     ROW("--target", "NAME", COMPILES, K_text, target, "see: vtc targets (this machine)"),
     ROW("--cpu", "LEVEL[,LEVEL..]", "build", K_text, cpu,
         "x86-64: v2, v3, v4 in one, chosen by the processor when it runs"),
+    ROW("--output", "LABEL[,LABEL..]", COMPILES, K_text, outputs,
+        "also these labelled values as outputs: layer4.vt1.tokenizer.attention"),
     ROW("--weights", "FILE", COMPILES, K_text, weights,
         "safetensors (beside the model: NAME.safetensors)"),
     ROW("--weights-as", "embed|file|c-array", "build", K_text, weights_as,

@@ -148,6 +148,26 @@ static void test_ports(void)
     CU_ASSERT_STRING_EQUAL(output->labels.at[2], "sea lion");
 }
 
+/* Values of any label, also inside modules, as outputs beside the model's. */
+static void test_outputs_by_label(void)
+{
+    static const char text[] = "module look(x) { inner: y = relu(x)\nreturn y + 1 }\n"
+                               "model m(x: f32[2]) { a: y = look(x)\noutput y }";
+    Source files[] = {{"m.vt", text, sizeof text - 1}};
+    diag = diag_new(arena);
+    const Ast *ast = frontend_parse_text(arena, diag, files, 1);
+    Graph *graph = frontend_elaborate_outputs(arena, diag, ast, NULL, "a.inner,a");
+    CU_ASSERT_FATAL(graph != NULL && graph->outputs.n == 3);
+    CU_ASSERT_STRING_EQUAL(graph->outputs.at[1].name, "a.inner");
+    CU_ASSERT(graph->outputs.at[1].value->op == OP_relu);
+    CU_ASSERT(graph->outputs.at[2].value == graph->outputs.at[0].value);
+    CU_ASSERT(!frontend_elaborate_outputs(arena, diag, ast, NULL, "a.iner"));
+    CU_ASSERT(says("no value is labelled 'a.iner'"));
+    diag = diag_new(arena);
+    CU_ASSERT(!frontend_elaborate_outputs(arena, diag, ast, NULL, "a,a"));
+    CU_ASSERT(says("a second output 'a'"));
+}
+
 static void test_model_choice(void)
 {
     static const char text[] = "model a(x: f32[1]) { output x }\n"
@@ -296,6 +316,7 @@ int main(void)
         {"stages",                               test_stages                      },
         {"call sites, spans, labels",            test_sites_and_labels            },
         {"preprocess and class names",           test_ports                       },
+        {"outputs by label",                     test_outputs_by_label            },
         {"choice of the model",                  test_model_choice                },
         {"resnet18 has its parameters",          test_models_of_the_project       },
         {"nesting is refused",                   test_nesting_is_refused          },
