@@ -45,12 +45,14 @@ int vtc_draw_open(VtcDraw *draw, const VtcModel *model, const char *path,
             return VTC_OK;
         }
     }
-    return vtc_fail(error, VTC_ERR_RANGE, "%s: %s%s%s %s",
-                    option_name[draw->drawing], output ? "output '" : "no output",
-                    output ? output : "", output ? "'" : "",
-                    draw->drawing == VTC_DRAW_OVERLAY
-                        ? "is a map of classes, integers [1, H, W]"
-                        : "is maps over the input, f32 [.., H, W] or [.., H*W]");
+    const char *what = draw->drawing == VTC_DRAW_OVERLAY
+                           ? "a map of classes, integers [1, H, W]"
+                           : "maps over the input, f32 [.., H, W] or [.., H*W]";
+    if (output == NULL)
+        return vtc_fail(error, VTC_ERR_RANGE, "%s: no output is %s",
+                        option_name[draw->drawing], what);
+    return vtc_fail(error, VTC_ERR_RANGE, "%s: output '%s' is not %s",
+                    option_name[draw->drawing], output, what);
 }
 
 /* The path with the number in place of the '*'; from malloc. */

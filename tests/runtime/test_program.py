@@ -368,6 +368,36 @@ def test_two_inputs():
     expect(["--bench=2"], 0, "fake_two: min", **two)
 
 
+def test_pictures():
+    two = {"program": "fake_two"}
+    expect(["--overlay=o.png", "a.npy", "b.npy"], 0,
+           "a.npy: sums: 2x3 f32, min 2, max 12, mean 7\n"
+           "a.npy: map: 1x2x4 i32: class 2 100.0%\n"
+           "a.npy: logits: class 0 1.00, class 1 0.00\n"
+           "o.png: class 2 #008000\n", **two)
+    expect(["--overlay=o*.png", "--quiet", "a.npy", "b.npy", "a.npy", "b.npy"], 0, "",
+           **two)
+    for name in ("o.png", "o0.png", "o1.png"):
+        with open(path(name), "rb") as f:
+            content = f.read()
+        check(content[:8] == b"\x89PNG\r\n\x1a\n", name)
+        # 2 x 4 pixels, enlarged until the shorter side has 384
+        check(struct.unpack(">II", content[16:24]) == (768, 384), name)
+    check(open(path("o.png"), "rb").read() == open(path("o0.png"), "rb").read(),
+          "the same picture again")
+    expect(["--overlay=o.png", "--quiet", "a.npy", "b.npy", "a.npy", "b.npy"], 2,
+           "", "write a '*'", **two)
+    expect(["--overlay=o.png", "--output=sums", "a.npy", "b.npy"], 2, "",
+           "output 'sums' is not a map of classes", **two)
+    expect(["--maps=m.png", "a.npy", "b.npy"], 2, "", "no output is maps", **two)
+    expect(["--overlay=o.png", "red.ppm"], 2, "", "no output is a map of classes")
+    expect(["--overlay=o.png", "--bench=1"], 2, "", "does not go with")
+    expect(["--maps=no/m.png", "--output=logits", "--quiet", "red.ppm"], 3, "", "no/m.png")
+    expect(["--maps=m.png", "--output=logits", "--quiet", "red.ppm"], 0, "")
+    with open(path("m.png"), "rb") as f:  # 2 tiles of 192 and a gap of 4
+        check(struct.unpack(">II", f.read(24)[16:]) == (388, 192), "m.png")
+
+
 make_inputs()
 for name, test in list(globals().items()):
     if name.startswith("test_"):
