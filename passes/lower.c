@@ -253,7 +253,8 @@ static bool overlap(const Lower *l, int i, const Arg *a, const Arg *b)
     return a->offset < b_end && b->offset < a_end;
 }
 
-static const char *step_name(Lower *l)
+/* A step before the last of its group tells so. */
+static const char *step_name(Lower *l, bool unfinished)
 {
     Text text = text_new(l->arena);
     const Value *anchor = l->group->anchor;
@@ -261,6 +262,7 @@ static const char *step_name(Lower *l)
         text_printf(&text, "%s ", anchor->label);
     for (int i = 0; i < l->group->members.n; i++)
         text_printf(&text, "%s%s", i ? "+" : "", op_info[l->group->members.at[i]->op].name);
+    text_add(&text, unfinished ? " (inputs)" : "");
     return text_str(&text);
 }
 
@@ -326,8 +328,9 @@ static void settle_aliasing(Lower *l, const Step *step)
 
 void lower_close(Lower *l)
 {
-    Step step = {.value = l->result, .name = step_name(l),
-                 .unfinished = l->operand[0].value != l->result};
+    bool unfinished = l->operand[0].value != l->result;
+    Step step = {.value = l->result, .name = step_name(l, unfinished),
+                 .unfinished = unfinished};
     for (int i = 0; i < l->operands; i++)
         VEC_PUSH(l->arena, step.args, operand_arg(l, i));
     settle_aliasing(l, &step);

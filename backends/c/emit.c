@@ -11,6 +11,23 @@ static void indent(int depth, Text *out)
     text_printf(out, "%*s", depth * 4, "");
 }
 
+static void store(const Kernel *k, const Stmt *s, Text *out)
+{
+    const Param *p = &k->params.at[s->param];
+    if (s->expr->type.lanes == 1) {
+        text_printf(out, "%s[", p->name);
+        c_index(&s->index, out);
+        text_add(out, "] = ");
+    } else {
+        text_printf(out, "store_%c%d(%s + (", p->dtype == DT_f32 ? 'f' : 'i',
+                    s->expr->type.lanes, p->name);
+        c_index(&s->index, out);
+        text_add(out, "), ");
+    }
+    c_expr(k, s->expr, out);
+    text_add(out, s->expr->type.lanes == 1 ? ";\n" : ");\n");
+}
+
 static void statement(const Kernel *k, const Stmt *s, int depth, Text *out)
 {
     indent(depth, out);
@@ -45,22 +62,7 @@ static void statement(const Kernel *k, const Stmt *s, int depth, Text *out)
         c_expr(k, s->expr, out);
         text_add(out, ";\n");
         return;
-    case ST_store: {
-        const Param *p = &k->params.at[s->param];
-        if (s->expr->type.lanes == 1) {
-            text_printf(out, "%s[", p->name);
-            c_index(&s->index, out);
-            text_add(out, "] = ");
-        } else {
-            text_printf(out, "store_%c%d(%s + (", p->dtype == DT_f32 ? 'f' : 'i',
-                        s->expr->type.lanes, p->name);
-            c_index(&s->index, out);
-            text_add(out, "), ");
-        }
-        c_expr(k, s->expr, out);
-        text_add(out, s->expr->type.lanes == 1 ? ";\n" : ");\n");
-        return;
-    }
+    case ST_store: store(k, s, out); return;
     case ST_if:
         text_add(out, "if (");
         c_index(&s->index, out);
