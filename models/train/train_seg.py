@@ -3,9 +3,11 @@
     /usr/bin/python3 models/train/train_seg.py NETWORK [--steps N] [--bf16] [--out DIR]
 
 Every step sees new scenes (scenes.py), so that none is learned by heart. Writes into
-DIR (default: models) NETWORK.safetensors and train/NETWORK.log, whose last lines are
-PyTorch's figures on the 500 test scenes with the saved weights. The schedule is
-fixed, the weights at its end are kept, and the test scenes are looked at once.
+DIR (default: models) NETWORK.safetensors, train/NETWORK.log, whose last lines are
+PyTorch's figures on the 500 test scenes with the saved weights, and
+train/NETWORK.predictions.npz, the classes it finds in them (u8 [500, 96, 96]). The
+schedule is fixed, the weights at its end are kept, and the test scenes are looked
+at once.
 """
 import argparse
 import copy
@@ -95,9 +97,13 @@ def arguments():
     return args.parse_args()
 
 
-def test(name, weights, say):
+def test(name, out, say):
+    """PyTorch's class maps of the test scenes, with the weights as saved."""
+    weights = os.path.join(out, name + ".safetensors")
     pixels, classes = scenes.Scenes("t10k").batch(0, TESTS)
     found = predict(load(name, weights), pixels)
+    np.savez_compressed(os.path.join(out, "train", name + ".predictions.npz"),
+                        classes=found)
     ious = scenes.class_ious(classes, found)
     say("class IoU: " + " ".join("%.1f" % v for v in ious))
     say("test: mIoU %.2f, pixels right %.2f %%, %d scenes" % (
@@ -121,9 +127,9 @@ def main():
                                      torch.__version__))
     say("settings %s" % {k: v for k, v in vars(args).items() if k != "out"})
     average = train(net, args, say)
-    weights = os.path.join(args.out, args.network + ".safetensors")
-    safetensors_write(weights, average.state_dict())
-    test(args.network, weights, say)
+    safetensors_write(os.path.join(args.out, args.network + ".safetensors"),
+                      average.state_dict())
+    test(args.network, args.out, say)
 
 
 if __name__ == "__main__":
