@@ -12,6 +12,13 @@ const char *abi_identifier(Arena *arena, const char *name)
     return id;
 }
 
+void abi_check_emittable(const Program *program)
+{
+    Text errors = text_new(program->arena);
+    if (!program_emittable(program, &errors))
+        bug("a program that cannot be emitted: %s", text_str(&errors));
+}
+
 const char *abi_step_symbol(Arena *arena, const Step *step, int i)
 {
     return arena_printf(arena, "step_%d_%s", i, abi_identifier(arena, step->name));

@@ -56,6 +56,8 @@ void abi_prototype(const Program *program, const Abi *abi, Text *out);
 void abi_header(const Program *program, const Abi *abi, Text *out); /* NAME.h */
 /* The VtcModel and what it points to, as C. */
 void abi_reflection(const Program *program, const Abi *abi, Text *out);
+/* Emitters only spell: a program that is not ready for them is a bug(). */
+void abi_check_emittable(const Program *program);
 /* The function of step i: its number, layer and operators. */
 const char *abi_step_symbol(Arena *arena, const Step *step, int i);
 /* The first step that a kernel is for; NULL: none. */

@@ -35,13 +35,17 @@ static void weights_c_array(const Job *job, Text *out)
 /* .incbin of the payload: data, never text. */
 static void weights_assembly(const Job *job, const char *blob_path, Text *out)
 {
-    text_printf(out, "    .section .rodata\n    .balign 4096\n    .globl %s_weights\n"
-                     "    .type %s_weights, %%object\n%s_weights:\n    .incbin ",
-                job->abi.name, job->abi.name, job->abi.name);
+    const Target *target = job->program->target;
+    const char *name = job->abi.name;
+    text_printf(out, "    .section .rodata.%s_weights,%s\n    .balign %d\n"
+                     "    .globl %s_weights\n    .type %s_weights, %sobject\n%s_weights:\n"
+                     "    .incbin ",
+                name, target->wasm ? "\"\",@" : "\"a\",%progbits",
+                target->freestanding ? 64 : 4096, name, name, target->wasm ? "@" : "%", name);
     text_quoted(out, blob_path);
-    text_printf(out, ", 64\n    .size %s_weights, . - %s_weights\n"
-                     "    .section .note.GNU-stack,\"\",%%progbits\n", job->abi.name,
-                job->abi.name);
+    text_printf(out, ", 64\n    .size %s_weights, %lld\n", name, (long long)job->blob.bytes);
+    if (!target->wasm)
+        text_add(out, "    .section .note.GNU-stack,\"\",%progbits\n");
 }
 
 /* The weights as a file, and what brings them into an object. */
@@ -289,15 +293,12 @@ enum BuildStatus build_levels(const Program *const *levels, int n, const BuildOp
 {
     const Program *program = levels[0];
     Job job = {.arena = program->arena, .program = program, .options = options, .diag = diag};
-    WeightsAs weights = options->weights;
-    if (weights == WEIGHTS_embed && program->target->freestanding)
-        weights = WEIGHTS_c_array;
     if (n > 1) {
-        job_levels(&job, levels, n, weights);
+        job_levels(&job, levels, n, options->weights);
     } else {
         job.blob = blob_pack(job.arena, program);
         job.abi = abi_of(job.arena, program, options->name ? options->name : program->name,
-                         weights, job.blob.hash);
+                         options->weights, job.blob.hash);
         VEC_PUSH(job.arena, job.parts, ((Part){program, job.abi}));
     }
     for (int i = 0; i < job.parts.n; i++)

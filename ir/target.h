@@ -15,6 +15,7 @@ typedef struct Target {
     bool big_endian;
     bool splits_vectors; /* its C compiler passes vectors to functions in halves */
     bool freestanding;  /* no C library, no programs: c, obj, lib, asm, llvm */
+    bool wasm;          /* objects are WebAssembly's, not ELF */
     int pointer_bytes;
     int tile_rows;      /* output pixels in one register tile */
     int tile_vectors;   /* vectors of output channels in it */

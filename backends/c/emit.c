@@ -272,6 +272,7 @@ static void code(const Program *p, const Abi *abi, Text *out)
 
 void c_emit(const Program *p, const Abi *abi, Text *out)
 {
+    abi_check_emittable(p);
     text_printf(out, "/* %s for %s, generated; see %s.h. Compile with:\n"
                      " *     -std=c11 -O2 -ffp-contract=off -fno-math-errno "
                      "-fno-trapping-math %s */\n",

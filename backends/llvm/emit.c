@@ -369,6 +369,7 @@ static void types(Unit *u)
 void llvm_emit(Unit *u)
 {
     const Program *p = u->program;
+    abi_check_emittable(p);
     types(u);
     llvm_debug_begin(u);
     for (int i = 0; i < p->kernels.n && !u->abi->levels; i++)
