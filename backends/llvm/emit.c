@@ -156,6 +156,13 @@ static void prefetch(Walk *w, const Stmt *s)
     LLVMBuildCall2(u->b, LLVMFunctionType(u->none, takes, 4, false), function, args, 4, "");
 }
 
+static void store(Walk *w, const Stmt *s)
+{
+    LLVMValueRef x = llvm_expr(w, s->expr), at = llvm_place(w, s->param, &s->index);
+    LLVMSetAlignment(LLVMBuildStore(w->u->b, x, at),
+                     (unsigned)dtype_info[s->expr->type.dtype].bytes);
+}
+
 static void statement(Walk *w, const Stmt *s)
 {
     switch (s->kind) {
@@ -174,12 +181,7 @@ static void statement(Walk *w, const Stmt *s)
     case ST_set:
         LLVMBuildStore(w->u->b, llvm_expr(w, s->expr), llvm_names_get(&w->names, s->reg));
         return;
-    case ST_store: {
-        LLVMValueRef x = llvm_expr(w, s->expr), at = llvm_place(w, s->param, &s->index);
-        LLVMSetAlignment(LLVMBuildStore(w->u->b, x, at),
-                         (unsigned)dtype_info[s->expr->type.dtype].bytes);
-        return;
-    }
+    case ST_store: store(w, s); return;
     case ST_if: branch(w, s); return;
     case ST_prefetch: prefetch(w, s); return;
     case ST_comment: return;
