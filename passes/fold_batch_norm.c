@@ -76,13 +76,12 @@ void pass_fold_batch_norm(Graph *graph, const Target *target)
         if (v->op != OP_batch_norm)
             continue;
         Value *x = v->args[0];
-        Value *by = is_private_conv(x) && has_fixed_statistics(v)
-                        ? into_conv(graph, v, x)
-                        : as_scale_shift(graph, v);
+        bool into = is_private_conv(x) && has_fixed_statistics(v);
+        Value *by = into ? into_conv(graph, v, x) : as_scale_shift(graph, v);
         by->uses = v->uses;
         graph_replace(graph, v, by);
         graph_remove(graph, v);
-        if (by->op == x->op && x->uses == 1)
+        if (into)
             graph_remove(graph, x);
     }
 }
