@@ -7,6 +7,7 @@ output differs from ours by more than 1e-3 of its range is not timed but named. 
 ratio is minimum by minimum over rounds taken in turns (A B C A B C)."""
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import statistics
@@ -74,12 +75,27 @@ def times_of(engine, x, runs):
     return min(samples), statistics.median(samples)
 
 
+def try_engine(peer, network, threads, x):
+    peer(network, threads).run(x)
+
+
+def survives(peer, network, threads, x):
+    """In a process of its own: some engines crash on networks they do not know."""
+    child = multiprocessing.get_context("spawn").Process(target=try_engine,
+                                                         args=(peer, network, threads, x))
+    child.start()
+    child.join()
+    return child.exitcode == 0
+
+
 def load_engines(network, threads, x, skipped):
     ours = engines.Ours(network, threads)
     right = ours.run(x)
     loaded = {ours.name: ours}
     for peer in engines.PEERS:
         try:
+            if not survives(peer, network, threads, x):
+                raise RuntimeError("it fails or crashes on this network")
             engine = peer(network, threads)
             difference = np.abs(np.reshape(engine.run(x), right.shape) - right).max()
             if difference > 1e-3 * np.abs(right).max():
@@ -145,4 +161,5 @@ def main():
                       indent=1)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
