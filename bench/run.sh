@@ -11,7 +11,10 @@ configure "$top/build"
 cmake --build "$top/build" --target vtc
 peers=$top/build/bench/peers
 if [ ! -x "$peers/bin/python" ]; then
-    python3 -m venv "$peers"
+    python3 -m venv "$peers" || {
+        echo "bench/run.sh: no environment; install the package python3-venv" >&2
+        exit 3
+    }
 fi
 "$peers/bin/pip" install -q -r "$top/bench/peers.txt"
 exec "$peers/bin/python" "$top/bench/run.py" "$top/build/vtc" "$top/build/bench" "$@"
