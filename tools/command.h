@@ -19,8 +19,8 @@ typedef struct CommandOptions {
     const char *model_name, *out, *emit, *backend, *target, *cpu, *weights, *weights_as;
     const char *format, *stage, *after, *passes, *stop_after, *input, *vectors, *profile;
     const char *models_dir, *outputs;
-    const char *skip[16];
-    int skips;
+    const char *skip[16], *dim[16];
+    int skips, dims;
     int max_threads, threads, runs;
     uint64_t seed;
     bool exact, plain, small, o0, time_passes, layers, verbose, debug, help;

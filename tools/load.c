@@ -1,5 +1,7 @@
 /* What every command begins and ends with. */
+#include "frontend/onnx.h"
 #include "tools/command.h"
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,18 +18,51 @@ static const char *weights_beside(Context *c, const char *path)
     return access(file, R_OK) == 0 ? file : NULL;
 }
 
+/* "batch=4", as often as --dim was said. */
+static bool read_dims(Context *c, OnnxOptions *options)
+{
+    for (int i = 0; i < c->o.dims; i++) {
+        const char *equals = strrchr(c->o.dim[i], '=');
+        char *end = NULL;
+        long long n = equals ? strtoll(equals + 1, &end, 10) : 0;
+        if (!equals || n < 1 || n > INT32_MAX || *end) {
+            diag_error(c->diag, (Span){0}, "--dim=%s: NAME=NUMBER is needed", c->o.dim[i]);
+            return false;
+        }
+        const char *name = arena_strndup(c->arena, c->o.dim[i], (size_t)(equals - c->o.dim[i]));
+        VEC_PUSH(c->arena, options->dims, (OnnxDim){name, n});
+    }
+    return true;
+}
+
+/* By the file's name: .onnx, else the language. */
+static Graph *read_model(Context *c, const char *path)
+{
+    OnnxOptions options = {0};
+    if (!onnx_is_model(path))
+        return frontend_load_outputs(c->arena, c->diag, path, c->o.model_name, c->o.outputs);
+    if (c->o.outputs || c->o.model_name) {
+        diag_error(c->diag, (Span){0}, "--output and --model choose in files of the language, "
+                                       "'%s' is an ONNX file", path);
+        return NULL;
+    }
+    return read_dims(c, &options) ? onnx_load(c->arena, c->diag, path, &options) : NULL;
+}
+
 Graph *load_model(Context *c, const char *path, bool need_weights)
 {
-    Graph *graph = frontend_load_outputs(c->arena, c->diag, path, c->o.model_name, c->o.outputs);
+    Graph *graph = read_model(c, path);
     if (!graph)
         return NULL;
     graph->options = (Options){c->o.plain, c->o.small, c->o.max_threads};
-    const char *weights = c->o.weights ? c->o.weights : weights_beside(c, path);
+    /* an ONNX file brings its own */
+    const char *weights = c->o.weights || onnx_is_model(path) ? c->o.weights
+                                                              : weights_beside(c, path);
     if (weights)
         return weights_bind(graph, c->diag, weights) ? graph : NULL;
     bool any = false;
     FOR_VALUES(v, graph)
-        any = any || v->op == OP_weight;
+        any = any || (v->op == OP_weight && !v->data);
     if (any && need_weights) {
         diag_error(c->diag, (Span){0}, "the weights of '%s' are missing: --weights=FILE, or "
                                        "%s.safetensors beside it (vtc init makes random ones)",

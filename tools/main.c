@@ -25,7 +25,7 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /* ---- options: one row each --------------------------------------------- */
 
-typedef enum Kind { K_text, K_int, K_flag, K_skip, K_seed } Kind;
+typedef enum Kind { K_text, K_int, K_flag, K_skip, K_dim, K_seed } Kind;
 
 typedef struct OptionRow {
     const char *name, *value, *commands, *doc;
@@ -61,6 +61,8 @@ static const OptionRow options[] = {
     ROW("-O0", NULL, COMPILES, K_flag, o0, "only the passes that must run"),
     ROW("--passes", "LIST", COMPILES, K_text, passes, "of the optional passes only these"),
     ROW("--skip", "PASS", COMPILES, K_skip, skip, "not this optional pass"),
+    ROW("--dim", "NAME=N", COMPILES " check", K_dim, dim,
+        "a free dimension of an ONNX file"),
     ROW("--stop-after", "PASS", "dump", K_text, stop_after, "no pass behind this one"),
     ROW("--time-passes", NULL, COMPILES, K_flag, time_passes, "time of each pass on stderr"),
     ROW("--format", "table|json|csv|html|svg", "report bench targets", K_text, format,
@@ -149,6 +151,11 @@ static int set_option(CommandOptions *o, const OptionRow *row, const char *value
         if (o->skips == 16)
             return call_error("too many", row->name);
         o->skip[o->skips++] = value;
+        return EXIT_OK;
+    case K_dim:
+        if (o->dims == 16)
+            return call_error("too many", row->name);
+        o->dim[o->dims++] = value;
         return EXIT_OK;
     case K_int:
     case K_seed:

@@ -1,0 +1,42 @@
+/* ONNX files in: a ModelProto becomes a Graph whose weights are bound.
+ *
+ * int64, uint32 and the other integers become i32 and saturate there (what they
+ * hold in vision networks are shapes and classes); double becomes f32. Values that
+ * can be known (shape arithmetic, constants) are folded while reading. */
+#ifndef VTC_FRONTEND_ONNX_H
+#define VTC_FRONTEND_ONNX_H
+
+#include "ir/graph.h"
+
+typedef struct OnnxDim {
+    const char *name; /* dim_param, or "input:axis" for one without a name */
+    int64_t value;
+} OnnxDim;
+
+/* A graph input whose value is known when compiling. */
+typedef struct OnnxKnown {
+    const char *name;
+    Tensor *tensor;
+    int empty; /* the tensor has no elements and is NULL */
+} OnnxKnown;
+
+typedef struct OnnxOptions {
+    VEC(OnnxDim) dims;
+    VEC(OnnxKnown) known;
+    VEC(const char *) wanted; /* out: inputs whose value had to be known */
+} OnnxOptions;
+
+bool onnx_is_model(const char *path); /* by its name: .onnx */
+/* The network of a file; NULL with everything that stands in the way in diag. */
+Graph *onnx_load(Arena *arena, Diag *diag, const char *path, OnnxOptions *options);
+/* The same from memory; external data is looked for in `dir` (NULL: refused). */
+Graph *onnx_parse(Arena *arena, Diag *diag, const char *dir, const void *data, size_t n,
+                  OnnxOptions *options);
+/* One TensorProto, as test data holds them. *tensor is NULL when it has no elements. */
+bool onnx_read_tensor(Arena *arena, Diag *diag, const void *data, size_t n, OnnxKnown *known);
+/* Newest opset that was tested. */
+enum { ONNX_OPSET_OLDEST = 7, ONNX_OPSET_NEWEST = 17 };
+/* The operators, one row each: "Conv 1-22", for `docs/onnx.md`. */
+void onnx_print_operators(Text *out);
+
+#endif

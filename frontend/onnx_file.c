@@ -1,0 +1,136 @@
+/* The protobuf of an ONNX file, read from strangers: its nesting is bounded before
+ * protobuf-c, which recurses without a limit, sees it. */
+#include "frontend/onnx_import.h"
+#include "support/file.h"
+#include <string.h>
+
+enum { LIMIT_NESTING = 24 };
+
+/* ---- the wire format -------------------------------------------------------- */
+
+typedef struct Wire {
+    const unsigned char *at, *end;
+} Wire;
+
+static bool varint_read(Wire *w, uint64_t *out)
+{
+    *out = 0;
+    for (int shift = 0; shift < 64 && w->at < w->end; shift += 7) {
+        unsigned char byte = *w->at++;
+        *out |= (uint64_t)(byte & 127) << shift;
+        if (byte < 128)
+            return true;
+    }
+    return false;
+}
+
+static bool bytes_skip(Wire *w, uint64_t n)
+{
+    if (n > (uint64_t)(w->end - w->at))
+        return false;
+    w->at += n;
+    return true;
+}
+
+static bool nesting_acceptable(Wire w, const ProtobufCMessageDescriptor *type, int depth);
+
+static bool field_acceptable(Wire *w, const ProtobufCMessageDescriptor *type, int depth)
+{
+    uint64_t key, n;
+    if (!varint_read(w, &key) || key >> 3 == 0 || key >> 3 > UINT32_MAX / 8)
+        return false;
+    switch (key & 7) {
+    case 0: return varint_read(w, &n);
+    case 1: return bytes_skip(w, 8);
+    case 5: return bytes_skip(w, 4);
+    case 2: break;
+    default: return false; /* groups are in no ONNX file */
+    }
+    Wire inner = {NULL, NULL};
+    if (!varint_read(w, &n))
+        return false;
+    inner.at = w->at;
+    if (!bytes_skip(w, n))
+        return false;
+    inner.end = w->at;
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field(type, (unsigned)(key >> 3));
+    return !field || field->type != PROTOBUF_C_TYPE_MESSAGE ||
+           nesting_acceptable(inner, field->descriptor, depth + 1);
+}
+
+static bool nesting_acceptable(Wire w, const ProtobufCMessageDescriptor *type, int depth)
+{
+    if (depth > LIMIT_NESTING)
+        return false;
+    while (w.at < w.end)
+        if (!field_acceptable(&w, type, depth))
+            return false;
+    return true;
+}
+
+/* ---- unpacking -------------------------------------------------------------- */
+
+void *onnx_arena_alloc(void *arena, size_t n)
+{
+    return arena_alloc(arena, n ? n : 1);
+}
+
+static void arena_keep(void *arena, void *at)
+{
+    (void)arena;
+    (void)at;
+}
+
+static ProtobufCMessage *unpack(Arena *arena, const ProtobufCMessageDescriptor *type,
+                                const void *data, size_t n)
+{
+    ProtobufCAllocator allocator = {onnx_arena_alloc, arena_keep, arena};
+    const unsigned char *at = data;
+    if (!nesting_acceptable((Wire){at, at + n}, type, 0))
+        return NULL;
+    return protobuf_c_message_unpack(type, &allocator, n, at);
+}
+
+Onnx__ModelProto *onnx_unpack(Arena *arena, Diag *diag, const void *data, size_t n)
+{
+    ProtobufCMessage *m = unpack(arena, &onnx__model_proto__descriptor, data, n);
+    Onnx__ModelProto *model = (Onnx__ModelProto *)m;
+    if (!model)
+        diag_error(diag, (Span){0}, "this is not an ONNX file: its protobuf is damaged");
+    else if (!model->graph)
+        diag_error(diag, (Span){0}, "this ONNX file has no graph");
+    return model && model->graph ? model : NULL;
+}
+
+bool onnx_read_tensor(Arena *arena, Diag *diag, const void *data, size_t n, OnnxKnown *known)
+{
+    ProtobufCMessage *m = unpack(arena, &onnx__tensor_proto__descriptor, data, n);
+    bool empty = false;
+    if (!m) {
+        diag_error(diag, (Span){0}, "this is not a TensorProto");
+        return false;
+    }
+    const Onnx__TensorProto *from = (const Onnx__TensorProto *)m;
+    *known = (OnnxKnown){.name = from->name ? from->name : ""};
+    known->tensor = onnx_tensor(arena, diag, NULL, from, &empty);
+    known->empty = empty;
+    return known->tensor || empty;
+}
+
+bool onnx_is_model(const char *path)
+{
+    size_t n = strlen(path);
+    return n > 5 && strcmp(path + n - 5, ".onnx") == 0;
+}
+
+Graph *onnx_load(Arena *arena, Diag *diag, const char *path, OnnxOptions *options)
+{
+    Bytes bytes;
+    if (!bytes_map(&bytes, path, diag))
+        return NULL;
+    Graph *graph = onnx_parse(arena, diag, path_dir(arena, path), bytes.at, bytes.n, options);
+    if (graph && !*graph->name)
+        graph->name = path_stem(arena, path);
+    return graph;
+}

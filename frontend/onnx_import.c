@@ -1,0 +1,556 @@
+/* The walk over an ONNX graph: inputs, initialisers, nodes, outputs; every reason
+ * why a file cannot be read is told in one run. */
+#include "frontend/onnx_import.h"
+#include <ctype.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* ---- errors, names ---------------------------------------------------------- */
+
+static const char *text_or(const char *text, const char *otherwise)
+{
+    return text && *text ? text : otherwise;
+}
+
+void onnx_fail(Importer *in, const char *format, ...)
+{
+    char text[400];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    const char *first = in->node->n_output ? in->node->output[0] : "?";
+    diag_error(in->diag, (Span){0}, "%s '%s': %s", in->node->op_type,
+               text_or(in->node->name, first), text);
+    longjmp(in->failed, 1);
+}
+
+/* %names are words of the graph's text. */
+static const char *word_of(Arena *arena, const char *name)
+{
+    char *word = arena_strdup(arena, text_or(name, "value"));
+    for (char *at = word; *at; at++)
+        if (!isalnum((unsigned char)*at) && *at != '_' && *at != '.')
+            *at = '_';
+    return isdigit((unsigned char)*word) || *word == '.' ? arena_printf(arena, "v%s", word)
+                                                          : word;
+}
+
+static OnnxSlot *slot_of(const Importer *in, const char *name)
+{
+    return strmap_get(&in->slots, name);
+}
+
+static void slot_set(Importer *in, const char *name, OnnxSlot slot)
+{
+    OnnxSlot *held = NEW(in->arena, OnnxSlot, 1);
+    *held = slot;
+    *strmap_slot(&in->slots, name) = held;
+}
+
+static Value *source_new(Importer *in, Op op, const char *name, Type type)
+{
+    Value *v = graph_source(in->graph, op, name, type, (Span){0});
+    v->name = graph_fresh_name(in->graph, word_of(in->arena, name));
+    return v;
+}
+
+/* ---- what builders ask -------------------------------------------------------- */
+
+int onnx_inputs(const Importer *in)
+{
+    return (int)in->node->n_input;
+}
+
+bool onnx_has(const Importer *in, int i)
+{
+    return i < onnx_inputs(in) && *in->node->input[i];
+}
+
+Value *onnx_maybe(Importer *in, int i)
+{
+    return onnx_has(in, i) ? slot_of(in, in->node->input[i])->value : NULL;
+}
+
+Value *onnx_arg(Importer *in, int i)
+{
+    Value *v = onnx_maybe(in, i);
+    if (!v)
+        onnx_fail(in, onnx_has(in, i) ? "input %d has no elements" : "input %d is missing", i);
+    return v;
+}
+
+bool onnx_wants(const Importer *in, int i)
+{
+    return i < (int)in->node->n_output && *in->node->output[i];
+}
+
+void onnx_result(Importer *in, int i, Value *v)
+{
+    if (onnx_wants(in, i))
+        slot_set(in, in->node->output[i], (OnnxSlot){v, false});
+}
+
+void onnx_result_empty(Importer *in, int i)
+{
+    if (onnx_wants(in, i))
+        slot_set(in, in->node->output[i], (OnnxSlot){NULL, true});
+}
+
+/* Notes which inputs a value hangs on: a caller may know them. */
+static void want_inputs(Importer *in, const Value *v, int depth)
+{
+    if (v->op == OP_input)
+        VEC_PUSH(in->arena, in->options->wanted, v->attr.name);
+    for (int i = 0; i < v->nargs && depth < 16; i++)
+        want_inputs(in, v->args[i], depth + 1);
+}
+
+const Tensor *onnx_known(Importer *in, Value *v)
+{
+    if ((v->op == OP_constant || v->op == OP_weight) && v->data)
+        return v->data;
+    if (v->op == OP_constant) {
+        Tensor *t = tensor_new(in->arena, v->type);
+        for (int64_t i = 0; i < shape_count(&v->type.shape); i++)
+            tensor_set(t, i, v->attr.value);
+        return t;
+    }
+    want_inputs(in, v, 0);
+    onnx_fail(in, "a value that decides shapes depends on the network's input");
+}
+
+Ints onnx_known_ints(Importer *in, int i)
+{
+    Ints ints = {0};
+    if (onnx_has(in, i) && !onnx_maybe(in, i))
+        return ints;
+    const Tensor *t = onnx_known(in, onnx_arg(in, i));
+    int64_t n = shape_count(&t->type.shape);
+    if (n > MAX_INTS)
+        onnx_fail(in, "input %d has %lld numbers, more than %d", i, (long long)n, MAX_INTS);
+    ints.n = (int)n;
+    for (int k = 0; k < ints.n; k++)
+        ints.at[k] = (int64_t)tensor_get(t, k);
+    return ints;
+}
+
+/* ---- attributes ----------------------------------------------------------------- */
+
+const Onnx__AttributeProto *onnx_attr(Importer *in, const char *name)
+{
+    for (size_t i = 0; i < in->node->n_attribute; i++)
+        if (strcmp(text_or(in->node->attribute[i]->name, ""), name) == 0) {
+            in->attributes_read |= (uint64_t)1 << i;
+            return in->node->attribute[i];
+        }
+    return NULL;
+}
+
+int64_t onnx_attr_int(Importer *in, const char *name, int64_t fallback)
+{
+    const Onnx__AttributeProto *a = onnx_attr(in, name);
+    return a && a->has_i ? a->i : fallback;
+}
+
+double onnx_attr_real(Importer *in, const char *name, double fallback)
+{
+    const Onnx__AttributeProto *a = onnx_attr(in, name);
+    return a && a->has_f ? (double)a->f : fallback;
+}
+
+const char *onnx_attr_text(Importer *in, const char *name, const char *fallback)
+{
+    const Onnx__AttributeProto *a = onnx_attr(in, name);
+    if (!a || !a->has_s)
+        return fallback;
+    return arena_strndup(in->arena, (const char *)a->s.data, a->s.len);
+}
+
+bool onnx_attr_ints(Importer *in, const char *name, Ints *out)
+{
+    const Onnx__AttributeProto *a = onnx_attr(in, name);
+    if (!a)
+        return false;
+    if (a->n_ints > MAX_INTS)
+        onnx_fail(in, "attribute '%s' has %zu numbers, more than %d", name, a->n_ints, MAX_INTS);
+    out->n = (int)a->n_ints;
+    for (int i = 0; i < out->n; i++)
+        out->at[i] = a->ints[i];
+    return true;
+}
+
+int64_t onnx_axis(Importer *in, int64_t axis, int rank)
+{
+    int64_t at = axis < 0 ? axis + rank : axis;
+    if (at < 0 || at >= rank)
+        onnx_fail(in, "axis %lld is outside %d dimensions", (long long)axis, rank);
+    return at;
+}
+
+/* ---- inputs and initialisers ---------------------------------------------------- */
+
+static const OnnxKnown *known_input(const OnnxOptions *options, const char *name)
+{
+    for (int i = 0; i < options->known.n; i++)
+        if (strcmp(options->known.at[i].name, name) == 0)
+            return &options->known.at[i];
+    return NULL;
+}
+
+static const OnnxDim *dim_find(const OnnxOptions *options, const char *name)
+{
+    for (int i = 0; i < options->dims.n; i++)
+        if (strcmp(options->dims.at[i].name, name) == 0)
+            return &options->dims.at[i];
+    return NULL;
+}
+
+/* A batch that is not pinned is 1; any other free dimension is an error. */
+static int64_t free_dimension(Importer *in, const char *input, const char *name, int axis)
+{
+    const char *label = text_or(name, arena_printf(in->arena, "%s:%d", input, axis));
+    const OnnxDim *dim = dim_find(in->options, label);
+    if (dim)
+        return dim->value;
+    if (axis == 0)
+        return 1;
+    diag_error(in->diag, (Span){0}, "input '%s' leaves dimension %d free: say --dim %s=NUMBER",
+               input, axis, label);
+    return 1;
+}
+
+static int64_t dimension_of(Importer *in, const char *input,
+                            const Onnx__TensorShapeProto__Dimension *d, int axis)
+{
+    if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && d->dim_value > 0)
+        return d->dim_value;
+    bool named = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+    return free_dimension(in, input, named ? d->dim_param : NULL, axis);
+}
+
+static bool input_type(Importer *in, const Onnx__ValueInfoProto *info, Type *type)
+{
+    const Onnx__TypeProto *t = info->type;
+    const char *name = text_or(info->name, "");
+    if (!t || t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
+        !onnx_dtype(t->tensor_type->elem_type, &type->dtype)) {
+        diag_error(in->diag, (Span){0}, "input '%s' is not a tensor of numbers", name);
+        return false;
+    }
+    const Onnx__TensorShapeProto *shape = t->tensor_type->shape;
+    if (!shape || shape->n_dim > MAX_RANK) {
+        diag_error(in->diag, (Span){0}, "input '%s' has %s", name,
+                   shape ? "too many dimensions" : "no shape");
+        return false;
+    }
+    double count = 1;
+    type->shape.rank = (int)shape->n_dim;
+    for (int d = 0; d < type->shape.rank; d++) {
+        type->shape.dim[d] = dimension_of(in, name, shape->dim[d], d);
+        count *= (double)type->shape.dim[d];
+    }
+    if (count <= INT32_MAX)
+        return true;
+    diag_error(in->diag, (Span){0}, "input '%s' has more than 2^31 - 1 elements", name);
+    return false;
+}
+
+static void input_add(Importer *in, const Onnx__ValueInfoProto *info)
+{
+    const char *name = text_or(info->name, "");
+    const OnnxKnown *known = known_input(in->options, name);
+    Type type = {DT_f32, {0}};
+    if (slot_of(in, name))
+        return; /* old files list initialisers among the inputs */
+    OnnxSlot slot = {NULL, known && known->empty};
+    if (known && known->tensor)
+        slot.value = onnx_constant(in, known->tensor);
+    else if (!known && input_type(in, info, &type))
+        slot.value = source_new(in, OP_input, name, type);
+    slot_set(in, name, slot);
+}
+
+/* Real tensors are weights, numbers that steer are constants. */
+static Value *tensor_value(Importer *in, const char *name, Tensor *t)
+{
+    if (t->type.dtype != DT_f32 || t->type.shape.rank == 0)
+        return onnx_constant(in, t);
+    Value *v = source_new(in, OP_weight, name, t->type);
+    v->data = t;
+    return v;
+}
+
+static void initializer_add(Importer *in, const Onnx__TensorProto *t)
+{
+    bool empty = false;
+    const char *name = text_or(t->name, "");
+    Tensor *data = onnx_tensor(in->arena, in->diag, in->dir, t, &empty);
+    slot_set(in, name, (OnnxSlot){data ? tensor_value(in, name, data) : NULL, empty});
+}
+
+/* ---- Constant ---------------------------------------------------------------------- */
+
+static Tensor *list_tensor(Importer *in, const Onnx__AttributeProto *a)
+{
+    bool real = a->has_f || a->n_floats, one = a->has_f || a->has_i;
+    int64_t n = (int64_t)(a->n_floats + a->n_ints);
+    Type type = {real ? DT_f32 : DT_i32, shape_of(!one, &n)};
+    if (!one && n == 0)
+        return NULL;
+    Tensor *t = tensor_new(in->arena, type);
+    if (one)
+        tensor_set(t, 0, real ? (double)a->f : (double)a->i);
+    for (int64_t i = 0; !one && i < n; i++)
+        tensor_set(t, i, real ? (double)a->floats[i] : (double)a->ints[i]);
+    return t;
+}
+
+void onnx_build_constant(Importer *in)
+{
+    static const char *const kinds[] = {"value", "value_float", "value_floats", "value_int",
+                                        "value_ints"};
+    const Onnx__AttributeProto *a = NULL;
+    bool empty = false;
+    for (int i = 0; i < 5 && !a; i++)
+        a = onnx_attr(in, kinds[i]);
+    if (!a)
+        onnx_fail(in, "only tensors and numbers can be constants");
+    int errors = in->diag->errors;
+    Tensor *t = a->t ? onnx_tensor(in->arena, in->diag, in->dir, a->t, &empty)
+                     : list_tensor(in, a);
+    if (in->diag->errors > errors)
+        longjmp(in->failed, 1);
+    if (!t)
+        onnx_result_empty(in, 0);
+    else if (shape_count(&t->type.shape) > PRINTED_ELEMENTS)
+        onnx_result(in, 0, tensor_value(in, in->node->output[0], t));
+    else
+        onnx_result(in, 0, onnx_constant(in, t));
+}
+
+/* ---- nodes ------------------------------------------------------------------------- */
+
+static void attributes_check(Importer *in)
+{
+    for (size_t i = 0; i < in->node->n_attribute; i++)
+        if (!(in->attributes_read >> i & 1))
+            onnx_fail(in, "attribute '%s' is not understood",
+                      text_or(in->node->attribute[i]->name, ""));
+}
+
+/* false: an input is missing; said, or the trace of an error told before. */
+static bool inputs_present(Importer *in)
+{
+    for (size_t i = 0; i < in->node->n_input; i++) {
+        const char *name = in->node->input[i];
+        const OnnxSlot *slot = slot_of(in, name);
+        if (*name && !slot)
+            diag_error(in->diag, (Span){0}, "%s reads '%s', which nothing before it makes",
+                       in->node->op_type, name);
+        if (*name && (!slot || (!slot->value && !slot->empty)))
+            return false;
+    }
+    return true;
+}
+
+static void outputs_check(Importer *in)
+{
+    for (size_t i = 0; i < in->node->n_output; i++) {
+        const OnnxSlot *slot = slot_of(in, in->node->output[i]);
+        if (*in->node->output[i] && !slot->value && !slot->empty)
+            onnx_fail(in, "output %zu is not supported", i);
+    }
+}
+
+/* Here alone errors of builders return to. */
+static void builder_run(Importer *in, OnnxBuilder *build)
+{
+    if (setjmp(in->failed))
+        return;
+    build(in);
+    attributes_check(in);
+    outputs_check(in);
+}
+
+static void node_build(Importer *in, const Onnx__NodeProto *node)
+{
+    const OnnxOperator *row = onnx_operator_find(text_or(node->op_type, ""));
+    in->node = node;
+    in->attributes_read = 0;
+    for (size_t i = 0; i < node->n_output; i++)
+        if (*node->output[i])
+            slot_set(in, node->output[i], (OnnxSlot){NULL, false});
+    if (node->n_attribute > 64)
+        diag_error(in->diag, (Span){0}, "%s has %zu attributes", text_or(node->op_type, "?"),
+                   node->n_attribute);
+    else if (row && inputs_present(in))
+        builder_run(in, row->build);
+}
+
+/* ---- what is not supported, all at once ----------------------------------------------- */
+
+static bool domain_is_onnx(const Onnx__NodeProto *node)
+{
+    const char *domain = text_or(node->domain, "ai.onnx");
+    return strcmp(domain, "ai.onnx") == 0;
+}
+
+static bool is_supported(const Onnx__NodeProto *node)
+{
+    return domain_is_onnx(node) && onnx_operator_find(text_or(node->op_type, ""));
+}
+
+static bool same_operator(const Onnx__NodeProto *a, const Onnx__NodeProto *b)
+{
+    return strcmp(text_or(a->op_type, ""), text_or(b->op_type, "")) == 0 &&
+           strcmp(text_or(a->domain, ""), text_or(b->domain, "")) == 0;
+}
+
+static void unsupported_report(Importer *in, const Onnx__GraphProto *g, size_t first)
+{
+    const Onnx__NodeProto *node = g->node[first];
+    Text names = text_new(in->arena);
+    int count = 0;
+    for (size_t i = first; i < g->n_node; i++)
+        if (same_operator(g->node[i], node) && count++ < 8)
+            text_printf(&names, "%s'%s'", count > 1 ? ", " : "",
+                        text_or(g->node[i]->name,
+                                g->node[i]->n_output ? g->node[i]->output[0] : "?"));
+    diag_error(in->diag, (Span){0}, "operator %s%s%s (opset %lld) is not supported: %d node%s, %s%s",
+               text_or(node->domain, ""), *text_or(node->domain, "") ? "." : "",
+               text_or(node->op_type, "?"), (long long)in->opset, count, count > 1 ? "s" : "",
+               text_str(&names), count > 8 ? ", ..." : "");
+}
+
+static void unsupported_list(Importer *in, const Onnx__GraphProto *g)
+{
+    StrMap told = {.arena = in->arena};
+    for (size_t i = 0; i < g->n_node; i++) {
+        const Onnx__NodeProto *node = g->node[i];
+        if (is_supported(node))
+            continue;
+        const char *key = arena_printf(in->arena, "%s.%s", text_or(node->domain, ""),
+                                       text_or(node->op_type, "?"));
+        if (!strmap_get(&told, key))
+            unsupported_report(in, g, i);
+        *strmap_slot(&told, key) = in;
+    }
+}
+
+/* ---- the model -------------------------------------------------------------------------- */
+
+static bool strings_present(const Onnx__GraphProto *g)
+{
+    for (size_t i = 0; i < g->n_node; i++) {
+        for (size_t k = 0; k < g->node[i]->n_input; k++)
+            if (!g->node[i]->input[k])
+                return false;
+        for (size_t k = 0; k < g->node[i]->n_output; k++)
+            if (!g->node[i]->output[k])
+                return false;
+    }
+    return true;
+}
+
+static void opset_read(Importer *in, const Onnx__ModelProto *model)
+{
+    for (size_t i = 0; i < model->n_opset_import; i++)
+        if (strcmp(text_or(model->opset_import[i]->domain, "ai.onnx"), "ai.onnx") == 0)
+            in->opset = model->opset_import[i]->version;
+    if (in->opset < ONNX_OPSET_OLDEST)
+        diag_warning(in->diag, (Span){0}, "opset %lld is older than %d: read as that",
+                     (long long)in->opset, ONNX_OPSET_OLDEST);
+    if (in->opset > ONNX_OPSET_NEWEST)
+        diag_warning(in->diag, (Span){0}, "opset %lld is newer than %d, the newest tested",
+                     (long long)in->opset, ONNX_OPSET_NEWEST);
+}
+
+static void output_add(Importer *in, const Onnx__ValueInfoProto *info)
+{
+    const char *name = text_or(info->name, "");
+    const OnnxSlot *slot = slot_of(in, name);
+    if (!slot)
+        diag_error(in->diag, (Span){0}, "nothing makes the output '%s'", name);
+    else if (slot->empty)
+        diag_error(in->diag, (Span){0}, "output '%s' has no elements", name);
+    else if (slot->value)
+        VEC_PUSH(in->arena, in->graph->outputs, (Output){.name = name, .value = slot->value});
+}
+
+static void unused_remove(Graph *graph)
+{
+    graph_count_uses(graph);
+    for (Value *v = graph->last, *before; v; v = before) {
+        before = v->prev;
+        if (v->uses || v->op == OP_input)
+            continue;
+        for (int i = 0; i < v->nargs; i++)
+            v->args[i]->uses--;
+        graph_remove(graph, v);
+    }
+}
+
+static void graph_read(Importer *in, const Onnx__GraphProto *g)
+{
+    for (size_t i = 0; i < g->n_initializer; i++)
+        initializer_add(in, g->initializer[i]);
+    for (size_t i = 0; i < g->n_input; i++)
+        input_add(in, g->input[i]);
+    unsupported_list(in, g);
+    for (size_t i = 0; i < g->n_node; i++)
+        if (in->diag->errors < 100)
+            node_build(in, g->node[i]);
+    if (!in->diag->errors)
+        for (size_t i = 0; i < g->n_output; i++)
+            output_add(in, g->output[i]);
+    if (!in->diag->errors && in->graph->outputs.n == 0)
+        diag_error(in->diag, (Span){0}, "this ONNX file has no outputs");
+}
+
+Graph *onnx_parse(Arena *arena, Diag *diag, const char *dir, const void *data, size_t n,
+                  OnnxOptions *options)
+{
+    OnnxOptions none = {0};
+    int errors = diag->errors;
+    const Onnx__ModelProto *model = onnx_unpack(arena, diag, data, n);
+    if (!model)
+        return NULL;
+    if (!strings_present(model->graph)) {
+        diag_error(diag, (Span){0}, "a node of this ONNX file has a name that is missing");
+        return NULL;
+    }
+    Importer in = {.arena = arena, .diag = diag, .dir = dir, .opset = 1,
+                   .options = options ? options : &none, .slots = {.arena = arena}};
+    in.graph = graph_new(arena, word_of(arena, text_or(model->graph->name, "network")));
+    opset_read(&in, model);
+    if (model->graph->n_sparse_initializer || model->n_functions)
+        diag_error(diag, (Span){0}, "sparse initialisers and local functions are not supported");
+    graph_read(&in, model->graph);
+    if (diag->errors > errors)
+        return NULL;
+    unused_remove(in.graph);
+    return in.graph;
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+static const OnnxOperator operators[] = {
+#define ONNX_OPERATOR(name, builder, doc) {#name, onnx_build_##builder, doc},
+#include "frontend/onnx_operators.def"
+};
+enum { OPERATORS = sizeof operators / sizeof *operators };
+
+const OnnxOperator *onnx_operator_find(const char *name)
+{
+    for (int i = 0; i < OPERATORS; i++)
+        if (strcmp(operators[i].name, name) == 0)
+            return &operators[i];
+    return NULL;
+}
+
+void onnx_print_operators(Text *out)
+{
+    for (int i = 0; i < OPERATORS; i++)
+        text_printf(out, "%s\t%s\n", operators[i].name, operators[i].doc);
+}
