@@ -1,4 +1,5 @@
 /* Lowering of elementwise groups and of operators that only move elements. */
+#include "ir/resize.h"
 #include "passes/lower.h"
 #include <string.h>
 
@@ -285,14 +286,8 @@ static int64_t reflect_coord(const Value *v, int dim, int64_t i)
 
 static int64_t nearest_coord(const Value *v, int dim, int64_t i)
 {
-    int64_t in = v->args[0]->type.shape.dim[dim], out = v->type.shape.dim[dim];
-    double scale = (double)in / (double)out, x = (double)i * scale;
-    if (v->attr.coords == MODE_half_pixel)
-        x = ((double)i + 0.5) * scale;
-    else if (v->attr.coords == MODE_align_corners)
-        x = out > 1 ? (double)i * (double)(in - 1) / (double)(out - 1) + 0.5 : 0;
-    int64_t p = (int64_t)floor(x);
-    return p < in - 1 ? p : in - 1;
+    return resize_nearest(v->attr.coords, v->args[0]->type.shape.dim[dim],
+                          v->type.shape.dim[dim], i);
 }
 
 static int coord_table(Lower *l, const char *name, int dim, CoordOf *of)
@@ -387,23 +382,11 @@ void lower_pad(Lower *l)
 
 /* ---- bilinear resize: out = lerp(lerp(4 neighbours)) -------------------- */
 
-typedef struct Blend {
-    int low, high, weight; /* tables of one dimension */
-} Blend;
+typedef struct BlendTables {
+    int low, high, weight; /* of one dimension */
+} BlendTables;
 
-static double source_coord(const Value *v, int dim, int64_t i)
-{
-    int64_t in = v->args[0]->type.shape.dim[dim], out = v->type.shape.dim[dim];
-    if (v->attr.coords == MODE_align_corners)
-        return out > 1 ? (double)i * (double)(in - 1) / (double)(out - 1) : 0;
-    double scale = (double)in / (double)out;
-    if (v->attr.coords == MODE_asymmetric)
-        return (double)i * scale;
-    double x = ((double)i + 0.5) * scale - 0.5;
-    return x > 0 ? x : 0;
-}
-
-static Blend blend_tables(Lower *l, int dim)
+static BlendTables blend_tables(Lower *l, int dim)
 {
     const Value *v = l->group->anchor;
     int64_t in = v->args[0]->type.shape.dim[dim], out = v->type.shape.dim[dim];
@@ -411,17 +394,14 @@ static Blend blend_tables(Lower *l, int dim)
     int32_t *low = NEW(l->arena, int32_t, out), *high = NEW(l->arena, int32_t, out);
     float *weight = NEW(l->arena, float, out);
     for (int64_t i = 0; i < out; i++) {
-        double x = source_coord(v, dim, i);
-        int64_t p = (int64_t)floor(x);
-        p = p < in - 1 ? p : in - 1;
-        int64_t q = p < in - 1 ? p + 1 : p;
-        low[i] = (int32_t)(p * stride);
-        high[i] = (int32_t)(q * stride);
-        weight[i] = (float)(x - (double)p);
+        Blend blend = resize_blend(v->attr.coords, in, out, i);
+        low[i] = (int32_t)(blend.low * stride);
+        high[i] = (int32_t)(blend.high * stride);
+        weight[i] = (float)blend.weight;
     }
-    return (Blend){lower_table(l, "low", low, out),
-                   lower_table(l, "high", high, out),
-                   lower_reals(l, "weight", weight, out)};
+    return (BlendTables){lower_table(l, "low", low, out),
+                         lower_table(l, "high", high, out),
+                         lower_reals(l, "weight", weight, out)};
 }
 
 static const Expr *lerp(Lower *l, const Expr *a, const Expr *b, const Expr *t)
@@ -459,7 +439,7 @@ static void lower_bilinear(Lower *l, int source)
 {
     const Value *v = l->group->anchor, *x = v->args[0];
     const int64_t *out = v->type.shape.dim;
-    Blend bh = blend_tables(l, 2), bw = blend_tables(l, 3);
+    BlendTables bh = blend_tables(l, 2), bw = blend_tables(l, 3);
     At at = at_origin(l, 1, NULL);
     Index h = lower_tasks(l, out[2]);
     Index n = index_var(build_for(&l->b, "n", out[0], false));
