@@ -23,6 +23,7 @@ typedef struct OnnxKnown {
 typedef struct OnnxOptions {
     VEC(OnnxDim) dims;
     VEC(OnnxKnown) known;
+    VEC(const char *) inputs; /* out: all inputs in the file's order, less initialisers */
     VEC(const char *) wanted; /* out: inputs whose value had to be known */
 } OnnxOptions;
 

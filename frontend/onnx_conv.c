@@ -158,6 +158,11 @@ static Ints transposed_pads(Importer *in, const Window *w, const Shape *x)
             continue;
         int64_t cut = full - want;
         int64_t less = cut / 2;
+        if (cut < 0) { /* what is missing is added behind */
+            pad.at[i] = 0;
+            pad.at[w->space + i] = cut;
+            continue;
+        }
         bool upper = strcmp(automatic, "SAME_UPPER") == 0;
         pad.at[i] = upper ? less : cut - less;
         pad.at[w->space + i] = cut - pad.at[i];
@@ -191,23 +196,39 @@ void onnx_build_conv_transpose(Importer *in)
 
 /* ---- pooling -------------------------------------------------------------------- */
 
-/* A dilated window is the maximum of its strided slices. */
+/* Outputs along one axis; *after: padding that the last window needs. */
+static int64_t dilated_outputs(Importer *in, const Attrs *a, int i, int64_t size, int64_t *after)
+{
+    int64_t before = a->pad.at[i], stride = a->stride.at[i];
+    int64_t reach = (a->kernel.at[i] - 1) * a->dilation.at[i] + 1;
+    int64_t room = size + before + a->pad.at[2 + i] - reach;
+    if (room < 0 || stride < 1)
+        onnx_fail(in, "the dilated window does not fit");
+    int64_t out = room / stride + 1;
+    *after = a->pad.at[2 + i];
+    if (!a->ceil_mode || room % stride == 0 || out * stride >= size + before)
+        return out;
+    *after = out * stride + reach - size - before; /* one more window, which ends outside */
+    return out + 1;
+}
+
+/* A dilated window is the maximum of strided slices, along rows, then columns. */
 static Value *dilated_max(Importer *in, Value *x, const Attrs *a)
 {
-    Ints pad = {8, {0, 0, a->pad.at[0], a->pad.at[1], 0, 0, a->pad.at[2], a->pad.at[3]}};
-    Value *wide = onnx_pad(in, x, &pad, MODE_constant, -INFINITY), *best = NULL;
-    const int64_t *size = wide->type.shape.dim;
-    int64_t out[2];
-    for (int i = 0; i < 2; i++)
-        out[i] = (size[2 + i] - (a->kernel.at[i] - 1) * a->dilation.at[i] - 1) / a->stride.at[i] + 1;
-    for (int64_t k = 0; k < a->kernel.at[0] * a->kernel.at[1]; k++) {
-        int64_t row = k / a->kernel.at[1] * a->dilation.at[0];
-        int64_t column = k % a->kernel.at[1] * a->dilation.at[1];
-        Value *part = onnx_slice(in, wide, 2, (Ints){3, {row, out[0], a->stride.at[0]}});
-        part = onnx_slice(in, part, 3, (Ints){3, {column, out[1], a->stride.at[1]}});
-        best = best ? onnx_2(in, OP_maximum, best, part) : part;
+    for (int i = 0; i < 2; i++) {
+        int axis = 2 + i;
+        Ints pad = {.n = 8};
+        pad.at[axis] = a->pad.at[i];
+        int64_t out = dilated_outputs(in, a, i, x->type.shape.dim[axis], &pad.at[4 + axis]);
+        Value *wide = onnx_pad(in, x, &pad, MODE_constant, -INFINITY);
+        x = NULL;
+        for (int64_t k = 0; k < a->kernel.at[i]; k++) {
+            Ints cut = {3, {k * a->dilation.at[i], out, a->stride.at[i]}};
+            Value *part = onnx_slice(in, wide, axis, cut);
+            x = x ? onnx_2(in, OP_maximum, x, part) : part;
+        }
     }
-    return best;
+    return x;
 }
 
 static void pool_build(Importer *in, Op op)
@@ -221,7 +242,8 @@ static void pool_build(Importer *in, Op op)
     onnx_attr_int(in, "storage_order", 0); /* of Indices, which are refused */
     x = onnx_cast(in, lift(in, x), DT_f32);
     bool dilated = a.dilation.at[0] != 1 || a.dilation.at[1] != 1;
-    if (dilated && (op != OP_max_pool2d || w.ceil || a.kernel.at[0] * a.kernel.at[1] > 256))
+    if (dilated && (op != OP_max_pool2d || a.kernel.at[0] < 1 || a.kernel.at[1] < 1 ||
+                    a.kernel.at[0] > 256 || a.kernel.at[1] > 256))
         onnx_fail(in, "this dilated window is not supported");
     Value *y = dilated ? dilated_max(in, x, &a) : onnx_op(in, op, &a, 1, &x);
     onnx_result(in, 0, onnx_cast(in, lower(in, y, w.space), dtype));
@@ -273,6 +295,7 @@ void onnx_build_gemm(Importer *in)
     if (a->type.shape.rank != 2 || b->type.shape.rank != 2)
         onnx_fail(in, "operands must be matrices");
     a = onnx_attr_int(in, "transA", 0) ? turned(in, a) : a;
+    onnx_attr_int(in, "broadcast", 1); /* before opset 7; broadcast is the rule since */
     bool rows = onnx_attr_int(in, "transB", 0) != 0;
     if (rows && is_weight(b) && c && is_weight(c) && alpha == 1 && beta == 1 &&
         c->type.shape.rank == 1 && c->type.shape.dim[0] == b->type.shape.dim[0]) {

@@ -263,6 +263,7 @@ static void input_add(Importer *in, const Onnx__ValueInfoProto *info)
     Type type = {DT_f32, {0}};
     if (slot_of(in, name))
         return; /* old files list initialisers among the inputs */
+    VEC_PUSH(in->arena, in->options->inputs, name);
     OnnxSlot slot = {NULL, known && known->empty};
     if (known && known->tensor)
         slot.value = onnx_constant(in, known->tensor);

@@ -112,10 +112,26 @@ void onnx_build_leaky_relu(I *in)
     onnx_result(in, 0, onnx_select(in, lt0(in, x), low, x));
 }
 
+/* b where its first dimension is one of a's, `axis`: what opset 6 calls broadcast. */
+static Value *aligned(I *in, Value *b, int rank, int64_t axis)
+{
+    Shape s = b->type.shape, wide = {.rank = rank};
+    axis = axis < 0 ? rank - s.rank : axis;
+    if (axis < 0 || axis + s.rank > rank)
+        onnx_fail(in, "axis %lld is out of range", (long long)axis);
+    for (int d = 0; d < rank; d++)
+        wide.dim[d] = d >= axis && d < axis + s.rank ? s.dim[d - axis] : 1;
+    return onnx_reshape(in, b, wide);
+}
+
+/* Before opset 7 the slopes are always those of channels. */
 void onnx_build_prelu(I *in)
 {
-    Value *x = onnx_arg(in, 0);
-    onnx_result(in, 0, onnx_select(in, lt0(in, x), mul(in, x, onnx_arg(in, 1)), x));
+    Value *x = onnx_arg(in, 0), *slope = onnx_arg(in, 1);
+    if (in->opset < 7 && slope->type.shape.rank == 1 && x->type.shape.rank > 1 &&
+        slope->type.shape.dim[0] > 1)
+        slope = aligned(in, slope, x->type.shape.rank, 1);
+    onnx_result(in, 0, onnx_select(in, lt0(in, x), mul(in, x, slope), x));
 }
 
 void onnx_build_thresholded(I *in)
@@ -183,6 +199,16 @@ void onnx_build_clip(I *in)
     x = low ? onnx_2(in, OP_maximum, x, onnx_cast(in, low, wide)) : x;
     x = high ? onnx_2(in, OP_minimum, x, onnx_cast(in, high, wide)) : x;
     onnx_result(in, 0, onnx_cast(in, x, dtype));
+}
+
+void onnx_build_is_inf(I *in)
+{
+    Value *x = onnx_arg(in, 0);
+    double low = onnx_attr_int(in, "detect_negative", 1) ? -INFINITY : INFINITY;
+    double high = onnx_attr_int(in, "detect_positive", 1) ? INFINITY : low;
+    low = isinf(low) && low > 0 ? high : low;
+    Value *is_low = onnx_2(in, OP_eq, x, num(in, low)), *is_high = onnx_2(in, OP_eq, x, num(in, high));
+    onnx_result(in, 0, onnx_2(in, OP_or, is_low, is_high));
 }
 
 void onnx_build_is_nan(I *in)
@@ -267,6 +293,8 @@ void onnx_build_hyperbolic(I *in)
 static Value *wide_arg(I *in, int i)
 {
     Value *v = onnx_arg(in, i);
+    if (in->opset < 7 && i == 1 && onnx_attr_int(in, "broadcast", 0))
+        v = aligned(in, v, onnx_arg(in, 0)->type.shape.rank, onnx_attr_int(in, "axis", -1));
     return v->type.dtype == DT_u8 || v->type.dtype == DT_bool ? onnx_cast(in, v, DT_i32) : v;
 }
 
@@ -294,7 +322,7 @@ void onnx_build_binary(I *in)
 /* Whole quotients are cut towards 0, which cast does. */
 void onnx_build_divide(I *in)
 {
-    Value *a = onnx_arg(in, 0), *b = onnx_arg(in, 1);
+    Value *a = onnx_arg(in, 0), *b = wide_arg(in, 1);
     Value *y = divide(in, onnx_cast(in, a, DT_f32), onnx_cast(in, b, DT_f32));
     onnx_result(in, 0, onnx_cast(in, y, a->type.dtype));
 }

@@ -391,6 +391,37 @@ void onnx_build_gather(Importer *in)
     onnx_result(in, 0, onnx_reshape(in, y, to));
 }
 
+/* y[i, j] = x[at[i, j], j]: selected by one-hot rows and summed. */
+void onnx_build_gather_elements(Importer *in)
+{
+    Value *x = onnx_arg(in, 0), *at = onnx_cast(in, onnx_arg(in, 1), DT_i32);
+    Shape s = at->type.shape, row = s;
+    int rank = s.rank, perm[MAX_RANK];
+    if (rank != x->type.shape.rank || rank == MAX_RANK)
+        onnx_fail(in, "indices have %d dimensions, x has %d", rank, x->type.shape.rank);
+    int axis = (int)onnx_axis(in, onnx_attr_int(in, "axis", 0), rank);
+    int64_t size = x->type.shape.dim[axis];
+    for (int d = 0; d < rank; d++)
+        if (d != axis && s.dim[d] < x->type.shape.dim[d])
+            x = onnx_slice(in, x, d, (Ints){3, {0, s.dim[d], 1}});
+    for (int d = 0, k = 0; d < rank; d++)
+        if (d != axis)
+            perm[k++] = d;
+    perm[rank - 1] = axis;
+    row.dim[axis] = 1;
+    row.dim[row.rank++] = size;
+    Value *zero = onnx_scalar(in, DT_i32, 0), *wide = onnx_scalar(in, DT_i32, (double)size);
+    at = onnx_select(in, onnx_2(in, OP_lt, at, zero), onnx_2(in, OP_add, at, wide), at);
+    Attrs a = attrs_default();
+    a.axis = rank;
+    a.depth = size;
+    Value *hot = onnx_cast(in, onnx_op(in, OP_one_hot, &a, 1, &at), DT_bool);
+    Value *y = onnx_reshape(in, onnx_transpose(in, onnx_cast(in, x, DT_f32), perm), row);
+    y = onnx_select(in, hot, y, onnx_real(in, 0));
+    y = onnx_reduce(in, OP_reduce_sum, y, onnx_axes(rank, rank + 1), false);
+    onnx_result(in, 0, onnx_cast(in, y, x->type.dtype));
+}
+
 void onnx_build_one_hot(Importer *in)
 {
     Value *at = onnx_cast(in, onnx_arg(in, 0), DT_i32), *ends = onnx_arg(in, 2);

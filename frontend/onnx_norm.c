@@ -21,6 +21,7 @@ void onnx_build_batch_norm(Importer *in)
     onnx_attr_real(in, "momentum", 0.9); /* of training */
     if (onnx_attr_int(in, "training_mode", 0))
         onnx_fail(in, "training mode is not supported");
+    onnx_attr_int(in, "is_test", 1); /* before opset 7 */
     if (!onnx_attr_int(in, "spatial", 1))
         onnx_fail(in, "statistics per pixel (spatial = 0) are not supported");
     for (int i = 0; i < 5; i++)

@@ -20,11 +20,11 @@ typedef struct Rule {
 
 static double source_of(const Rule *r, const Axis *a, int64_t i)
 {
-    double x = (double)i, n = (double)a->in, m = (double)a->out;
+    double x = (double)i, n = (double)a->in, m = (double)a->out; /* scale * n may be broken */
     if (strcmp(r->coords, "asymmetric") == 0)
         return x / a->scale;
     if (strcmp(r->coords, "align_corners") == 0)
-        return m == 1 ? 0 : x * (n - 1) / (m - 1);
+        return m == 1 ? 0 : x * (n - 1) / (n * a->scale - 1);
     if (strcmp(r->coords, "pytorch_half_pixel") == 0 && m == 1)
         return 0;
     if (strcmp(r->coords, "tf_half_pixel_for_nn") == 0)
@@ -235,15 +235,18 @@ typedef struct Term {
 
 static void term_transpose(Importer *in, Term *t, const char *order)
 {
-    int perm[MAX_RANK], n = 0;
+    int perm[MAX_RANK] = {0}, n = 0;
     for (const char *at = order; *at; at++)
-        for (int i = 0; i < t->n; i++)
+        for (int i = 0; i < t->n && n < MAX_RANK; i++)
             if (t->letter[i] == *at)
                 perm[n++] = i;
+    if (n != t->n)
+        onnx_fail(in, "the result of the equation does not follow from its operands");
     t->value = onnx_transpose(in, t->value, perm);
-    for (int i = 0, k = 0; order[i]; i++)
-        if (memchr(order, order[i], (size_t)i) == NULL && k < n)
-            t->letter[k++] = order[i];
+    char held[MAX_RANK];
+    memcpy(held, t->letter, sizeof held);
+    for (int i = 0; i < n; i++)
+        t->letter[i] = held[perm[i]];
 }
 
 /* A letter is summed where only this term has it and the result does not. */

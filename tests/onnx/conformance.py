@@ -1,0 +1,172 @@
+"""Runs ONNX's backend tests and says how many of the applicable ones pass.
+
+    conformance.py RUNNER [--write docs/onnx.md] [--operators FILE]
+
+The rule of the denominator (Debian's libonnx-testdata):
+  node              inputs, outputs and casts are float, int64, int32, uint8 or bool tensors;
+                    no sequences, optionals, strings, training, losses, control flow,
+                    quantisation
+  pytorch-converted, pytorch-operator   the same, and at most 2-D in space
+Everything else is listed with the reason it is left out.
+"""
+import collections
+import os
+import subprocess
+import sys
+
+import onnx
+
+DATA = "/usr/share/libonnx-testdata/data"
+KINDS = ["node", "pytorch-converted", "pytorch-operator", "simple"]
+T = onnx.TensorProto
+TYPES = {T.FLOAT, T.INT64, T.INT32, T.UINT8, T.BOOL}
+CONTROL = {"If", "Loop", "Scan", "SequenceMap"}
+TRAINING = {"Adagrad", "Adam", "Momentum", "Gradient", "NegativeLogLikelihoodLoss",
+            "SoftmaxCrossEntropyLoss"}
+QUANTISED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv",
+             "QLinearMatMul", "ConvInteger", "MatMulInteger"}
+
+
+def type_reason(info):
+    kind = info.type.WhichOneof("value")
+    if kind != "tensor_type":
+        return kind.replace("_type", "") + "s"
+    elem = info.type.tensor_type.elem_type
+    return None if elem in TYPES else "type " + T.DataType.Name(elem).lower()
+
+
+def is_training(node):
+    """Dropout and BatchNormalization as training uses them."""
+    if node.op_type in TRAINING or node.domain.endswith("training"):
+        return True
+    attrs = {a.name: a for a in node.attribute}
+    if node.op_type == "BatchNormalization":
+        return "training_mode" in attrs and attrs["training_mode"].i == 1
+    return False
+
+
+def space(info):
+    return len(info.type.tensor_type.shape.dim) - 2
+
+
+def node_reason(kind, folder, node):
+    if node.op_type in CONTROL:
+        return "control flow"
+    if "Sequence" in node.op_type and node.op_type != "ReverseSequence":
+        return "sequences"
+    if node.op_type in QUANTISED:
+        return "quantised"
+    casts = [a.i for a in node.attribute if a.name == "to" and node.op_type == "Cast"]
+    if any(to not in TYPES for to in casts):
+        return "type of a cast"
+    if is_training(node) or (node.op_type == "Dropout" and "training_" in folder):
+        return "training"
+    pads = [len(a.ints) for a in node.attribute if a.name in ("kernel_shape", "strides")]
+    return "3-D in space" if kind != "node" and pads and max(pads) > 2 else None
+
+
+def reason(kind, folder):
+    """Why a test is not in the denominator; None when it is."""
+    model = onnx.load(os.path.join(DATA, kind, folder, "model.onnx"))
+    graph = model.graph
+    for info in list(graph.input) + list(graph.output):
+        why = type_reason(info)
+        if why:
+            return why
+    if kind != "node" and "3d" in folder.lower() and any(space(i) > 2 for i in graph.input):
+        return "3-D in space"
+    for node in graph.node:
+        why = node_reason(kind, folder, node)
+        if why:
+            return why
+    # what the loss operators are expanded to is that operator spelled out
+    if folder.startswith(("test_sce_", "test_nllloss_")):
+        return "training"
+    return None
+
+
+def run(runner, kind, folder):
+    """(state, why): pass, fail, refused, or crash."""
+    path = os.path.join(DATA, kind, folder)
+    done = subprocess.run([runner, path], capture_output=True, text=True, timeout=120)
+    fields = done.stdout.rstrip("\n").split("\t")
+    if len(fields) != 3:
+        return "crash", done.stderr.strip()[-200:]
+    return fields[0], fields[2]
+
+
+def operators_of(kind, folder):
+    model = onnx.load(os.path.join(DATA, kind, folder, "model.onnx"))
+    return {n.op_type for n in model.graph.node}
+
+
+def collect(runner):
+    rows = []
+    for kind in KINDS:
+        for folder in sorted(os.listdir(os.path.join(DATA, kind))):
+            why_not = reason(kind, folder)
+            state, why = ("excluded", why_not) if why_not else run(runner, kind, folder)
+            rows.append((kind, folder, state, why))
+    return rows
+
+
+def count(rows, kind=None):
+    mine = [r for r in rows if r[2] != "excluded" and kind in (None, r[0])]
+    return sum(r[2] == "pass" for r in mine), len(mine)
+
+
+def document(rows, listed):
+    tests = collections.defaultdict(lambda: [0, 0])
+    for kind, folder, state, _ in rows:
+        if state == "excluded":
+            continue
+        for op in operators_of(kind, folder):
+            tests[op][0] += state == "pass"
+            tests[op][1] += 1
+    out = ["# ONNX", "",
+           "Written by `sh tools/onnx_conformance.sh --write`. Opsets 7 to 17 are tested; newer",
+           "ones are read with a warning, older ones too. int64 and its kin are held in 32 bits",
+           "(larger numbers saturate), double in 32 bits. Maps have one or two dimensions of",
+           "space.", "",
+           "| tests | passed | applicable |", "|---|---|---|"]
+    for kind in KINDS:
+        out.append("| %s | %d | %d |" % ((kind,) + count(rows, kind)))
+    out += ["", "## Operators", "", "| operator | tests passed | how |", "|---|---|---|"]
+    for op, how in listed:
+        out.append("| %s | %d of %d | %s |" % (op, tests[op][0], tests[op][1],
+                                                how.replace("|", "\\|")))
+    out += ["", "## What does not pass", "", "| test | reason |", "|---|---|"]
+    for kind, folder, state, why in rows:
+        if state not in ("pass", "excluded"):
+            out.append("| %s/%s | %s: %s |" % (kind, folder, state, why.replace("|", "\\|")))
+    out += ["", "## What is not counted", "", "| reason | tests |", "|---|---|"]
+    groups = collections.defaultdict(list)
+    for kind, folder, state, why in rows:
+        if state == "excluded":
+            groups[why].append(kind + "/" + folder)
+    for why in sorted(groups):
+        out.append("| %s (%d) | %s |" % (why, len(groups[why]), " ".join(groups[why])))
+    return "\n".join(out) + "\n"
+
+
+def main():
+    runner = sys.argv[1]
+    rows = collect(runner)
+    for kind, folder, state, why in rows:
+        if state not in ("pass", "excluded"):
+            print("%s %s/%s: %s" % (state, kind, folder, why))
+    if "--write" in sys.argv:
+        listed = subprocess.run([runner, "--operators"], capture_output=True, text=True,
+                                check=True).stdout
+        table = [line.split("\t") for line in listed.splitlines()]
+        with open(sys.argv[sys.argv.index("--write") + 1], "w", encoding="utf-8") as f:
+            f.write(document(rows, table))
+    for kind in KINDS:
+        print("%s: %d of %d" % ((kind,) + count(rows, kind)))
+    print("passed %d of %d applicable" % count(rows))
+    bar = count(rows, "node")[0] >= 0.85 * count(rows, "node")[1]
+    rest = all(count(rows, k)[0] == count(rows, k)[1] for k in KINDS[1:3])
+    return 0 if bar and rest and not any(r[2] == "crash" for r in rows) else 1
+
+
+sys.exit(main())

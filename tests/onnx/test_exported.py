@@ -1,0 +1,99 @@
+"""A ResNet exported by torch.onnx gives PyTorch's numbers, as a compiled program's
+every stage (vtc verify) and against PyTorch itself; what cannot be read is said."""
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy
+import torch
+from torch import nn
+
+VTC = sys.argv[1]
+
+
+class Block(nn.Module):
+    def __init__(self, c_in, c_out, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(c_out)
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c_out)
+        self.down = None
+        if stride != 1 or c_in != c_out:
+            self.down = nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False),
+                                      nn.BatchNorm2d(c_out))
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        return torch.relu(y + (x if self.down is None else self.down(x)))
+
+
+class Net(nn.Module):
+    """view() by x.size(): the exporter writes Shape, Gather, Concat, Reshape."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 7, 2, 3)
+        self.pool = nn.MaxPool2d(3, 2, 0, ceil_mode=True)
+        self.blocks = nn.Sequential(Block(16, 16, 1), Block(16, 32, 2))
+        self.fc = nn.Linear(32, 10)
+
+    def forward(self, x):
+        y = self.blocks(self.pool(torch.relu(self.stem(x))))
+        y = y.view(y.size(0), y.size(1), -1).mean(2)
+        return self.fc(y)
+
+
+def exported(folder, opset):
+    torch.manual_seed(1)
+    net = Net()
+    for m in net.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            m.running_mean.normal_(0, .1)
+            m.running_var.uniform_(.5, 1.5)
+    net.eval()
+    path = os.path.join(folder, "net%d.onnx" % opset)
+    torch.onnx.export(net, torch.randn(1, 3, 47, 41), path, opset_version=opset,
+                      input_names=["image"], output_names=["logits"],
+                      dynamic_axes={"image": {0: "batch", 2: "height"}})
+    return net, path
+
+
+def run(*args):
+    return subprocess.run([VTC, *args], capture_output=True, text=True)
+
+
+def check(condition, what):
+    if not condition:
+        sys.exit("failed: %s" % what)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        for opset in (11, 13):
+            net, path = exported(folder, opset)
+            free = run("check", path)
+            check(free.returncode == 1 and "--dim height=" in free.stderr, free.stderr)
+            dims = ["--dim", "height=47", "--dim", "batch=2"]
+            x = torch.randn(2, 3, 47, 41)
+            numpy.save(os.path.join(folder, "x.npy"), x.numpy())
+            program = os.path.join(folder, "net")
+            built = run("build", path, *dims, "-o", program)
+            check(built.returncode == 0, built.stderr)
+            done = subprocess.run([program, os.path.join(folder, "x.npy"),
+                                   "--raw=" + os.path.join(folder, "y.npy")],
+                                  capture_output=True, text=True)
+            check(done.returncode == 0, done.stderr)
+            got, want = numpy.load(os.path.join(folder, "y.npy")), net(x).detach().numpy()
+            worst = abs(got.reshape(want.shape) - want).max() / abs(want).max()
+            check(got.size == want.size and worst < 1e-4, "opset %d: %g" % (opset, worst))
+            print("opset %d: within %.1e of PyTorch" % (opset, worst))
+        broken = os.path.join(folder, "broken.onnx")
+        with open(path, "rb") as f, open(broken, "wb") as g:
+            g.write(f.read()[:1000])
+        done = run("check", broken)
+        check(done.returncode == 1 and "damaged" in done.stderr, done.stderr)
+
+
+main()
