@@ -233,6 +233,7 @@ struct Value {
     Span span;
     const CallSite *site;
     Tensor *data; /* weight, constant: elements once bound; else NULL */
+    bool unknown; /* constant: made of weights that had no data; never evaluated */
 
     Schedule schedule;
     int group;     /* index into graph->groups, -1: no step of its own */

@@ -36,7 +36,7 @@ typedef struct Eval {
 
 static bool has_data(const Value *v)
 {
-    return v->op != OP_weight || v->data;
+    return (v->op != OP_weight || v->data) && !v->unknown;
 }
 
 static bool weights_are_bound(const Graph *graph, Diag *diag)
@@ -44,7 +44,8 @@ static bool weights_are_bound(const Graph *graph, Diag *diag)
     int errors = diag->errors;
     FOR_VALUES(v, graph)
         if (!has_data(v))
-            diag_error(diag, v->span, "weight '%s' has no data", v->attr.name);
+            diag_error(diag, v->span, "weight '%s' has no data",
+                       v->attr.name ? v->attr.name : "(made of others)");
     return diag->errors == errors;
 }
 

@@ -261,6 +261,14 @@ static bool parse_data(Parser *p, Value *v)
     return parse_expect(p, "}");
 }
 
+static bool parse_unknown(Parser *p, Value *v)
+{
+    if (v->op != OP_constant)
+        return parse_fail(p, p->at, "only a constant can be unknown");
+    v->unknown = true;
+    return true;
+}
+
 static bool parse_hash(Parser *p, Value *v)
 {
     return parse_fail(p, p->at,
@@ -462,6 +470,7 @@ static bool parse_tail(Parser *p, Value *v)
         bool (*parse)(Parser *, Value *);
     } parts[] = {
         {"data",    parse_data   },
+        {"unknown", parse_unknown},
         {"hash",    parse_hash   },
         {"label",   parse_label  },
         {"by",      parse_schedule},

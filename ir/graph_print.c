@@ -179,6 +179,8 @@ static void print_element(const Tensor *data, int64_t i, Text *out)
 static void print_data(const Value *v, Text *out)
 {
     int64_t n = shape_count(&v->type.shape);
+    if (v->unknown)
+        text_add(out, " unknown");
     if (v->op != OP_constant || !v->data)
         return;
     if (n > PRINTED_ELEMENTS) {

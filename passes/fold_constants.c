@@ -12,7 +12,7 @@ static bool is_bound(const Value *v)
 {
     for (int i = 0; i < v->nargs; i++) {
         const Value *arg = v->args[i];
-        if (!arg->data && !(arg->op == OP_constant && !arg->mark))
+        if (!arg->data && (arg->op == OP_weight || arg->unknown))
             return false;
     }
     return true;
@@ -58,12 +58,9 @@ static bool only_sources(const Value *v)
     return v->nargs > 0;
 }
 
-/* mark: a constant without elements */
 void pass_fold_constants(Graph *graph, const Target *target)
 {
     (void)target;
-    FOR_VALUES(v, graph)
-        v->mark = v->op == OP_weight && !v->data;
     for (Value *v = graph->first, *next; v; v = next) {
         next = v->next;
         if (!only_sources(v))
@@ -71,7 +68,7 @@ void pass_fold_constants(Graph *graph, const Target *target)
         bool bound = is_bound(v);
         Tensor *data = bound ? evaluate(graph, v) : &(Tensor){.type = v->type};
         Value *constant = graph_constant(graph, v, v, data);
-        constant->mark = !bound;
+        constant->unknown = !bound;
         graph_replace(graph, v, constant);
         graph_remove(graph, v);
     }

@@ -53,6 +53,7 @@ static Value *clone_weight(Graph *graph, Value *weight)
     Value *copy = graph_constant(graph, weight, weight, &data);
     copy->type = weight->type;
     copy->data = weight->data;
+    copy->unknown = weight->unknown;
     copy->attr.value = weight->attr.value;
     memcpy(copy->place.stride, weight->place.stride, sizeof copy->place.stride);
     return copy;

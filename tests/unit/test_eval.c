@@ -194,9 +194,29 @@ static void test_exact_is_double(void)
     arena_free(arena);
 }
 
+/* What was folded of weights without data has no elements, and says so. */
+static void test_unknown_constants(void)
+{
+    static const char text[] = "graph \"g\" {\n"
+                               "  %x = input name=\"x\" : f32[2]\n"
+                               "  %c = constant : f32[2] unknown\n"
+                               "  %y = add %x, %c : f32[2]\n"
+                               "  output \"y\" %y\n}\n";
+    Arena *arena = arena_new();
+    Graph *graph = read_graph(arena, text);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+    CU_ASSERT_STRING_EQUAL(print_graph(arena, graph), text);
+    const Tensor *inputs[] = {tensor_new(arena, graph->first->type)};
+    Diag *diag = diag_new(arena);
+    CU_ASSERT_PTR_NULL(graph_eval(graph, EVAL_exact, inputs, arena, NULL, NULL, diag));
+    CU_ASSERT_EQUAL(diag->errors, 1);
+    arena_free(arena);
+}
+
 int main(void)
 {
     static const UnitTest tests[] = {
+        {"unknown constants are not evaluated", test_unknown_constants},
         {"no operator is missing",    test_no_operator_is_missing },
         {"examples",                  test_examples               },
         {"network",                   test_network                },
