@@ -5,7 +5,7 @@
 #define VTC_FRONTEND_AST_H
 
 #include "frontend/frontend.h"
-#include "frontend/strmap.h"
+#include "support/strmap.h"
 
 /* Refused beyond these, with an error: nothing the user writes may exhaust the
  * stack, the memory or the time of the compiler. */

@@ -8,7 +8,7 @@
 #define VTC_FRONTEND_ONNX_IMPORT_H
 
 #include "frontend/onnx.h"
-#include "frontend/strmap.h"
+#include "support/strmap.h"
 #include "onnx.pb-c.h"
 #include <setjmp.h>
 

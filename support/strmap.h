@@ -1,6 +1,6 @@
 /* StrMap: names to pointers, for scopes, weights and modules; in an arena. */
-#ifndef VTC_FRONTEND_STRMAP_H
-#define VTC_FRONTEND_STRMAP_H
+#ifndef VTC_SUPPORT_STRMAP_H
+#define VTC_SUPPORT_STRMAP_H
 
 #include "support/arena.h"
 

@@ -1,6 +1,6 @@
 /* Open addressing with linear probing: programs of a million names must stay
  * linear, and nothing is ever removed. */
-#include "frontend/strmap.h"
+#include "support/strmap.h"
 #include "support/text.h"
 #include <stdint.h>
 #include <string.h>
