@@ -96,12 +96,14 @@ static bool check_profile(Context *c, Backend backend)
 
 int command_build(Context *c)
 {
-    static const char *const emits[] = {"exe", "c", "obj", "lib", "so", "asm", "llvm"};
+    static const char *const emits[] = {"exe", "c", "obj", "lib", "so", "asm", "llvm", "onnx"};
     static const char *const homes[] = {"embed", "file", "c-array"};
-    int emit = c->o.emit ? choice(c->o.emit, emits, 7) : EMIT_exe;
+    int emit = c->o.emit ? choice(c->o.emit, emits, 8) : EMIT_exe;
     int home = c->o.weights_as ? choice(c->o.weights_as, homes, 3) : WEIGHTS_embed;
     if (emit < 0 || home < 0)
         return EXIT_CALL;
+    if (emit == 7) /* the graph itself: no program is made */
+        return build_onnx(c);
     Backend backend = emit == EMIT_llvm && !c->o.backend ? BACKEND_llvm : c->backend;
     if (emit == (backend == BACKEND_c ? EMIT_llvm : EMIT_c)) {
         fprintf(stderr, "vtc: --backend=%s does not write --emit=%s\n", c->o.backend, c->o.emit);

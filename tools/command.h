@@ -59,6 +59,7 @@ bool run_passes(Context *c, Graph *graph, Program **program,
                 void *context);
 
 int command_build(Context *c);
+int build_onnx(Context *c); /* --emit=onnx of it */
 int command_check(Context *c);
 int command_report(Context *c);
 int command_dump(Context *c);

@@ -40,7 +40,7 @@ typedef struct OptionRow {
 static const OptionRow options[] = {
     ROW("--model", "NAME", "build run check report dump verify init bench", K_text, model_name,
         "which model of a file that has several"),
-    ROW("--emit", "exe|c|obj|lib|so|asm|llvm", "build", K_text, emit, "what to write (exe)"),
+    ROW("--emit", "exe|c|obj|lib|so|asm|llvm|onnx", "build", K_text, emit, "what to write (exe)"),
     ROW("--backend", "c|llvm", "build run verify bench", K_text, backend,
         "who writes the code (c; verify: both; run: llvm)"),
     ROW("--profile", "embedded", "build", K_text, profile,
@@ -63,7 +63,8 @@ static const OptionRow options[] = {
     ROW("--skip", "PASS", COMPILES, K_skip, skip, "not this optional pass"),
     ROW("--dim", "NAME=N", COMPILES " check", K_dim, dim,
         "a free dimension of an ONNX file"),
-    ROW("--stop-after", "PASS", "dump", K_text, stop_after, "no pass behind this one"),
+    ROW("--stop-after", "PASS", "build dump", K_text, stop_after,
+        "no pass behind this one (build: with --emit=onnx, which else runs none)"),
     ROW("--time-passes", NULL, COMPILES, K_flag, time_passes, "time of each pass on stderr"),
     ROW("--format", "table|json|csv|html|svg", "report bench targets", K_text, format,
         "how to print (table; html and svg: report)"),

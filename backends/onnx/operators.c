@@ -1,0 +1,258 @@
+/* The graph's operators in ONNX: one row each; those of several nodes are in
+ * spellings.c. */
+#include "backends/onnx/writer.h"
+
+static void write_plain(Writer *w, const char *operators)
+{
+    writer_plain(w, operators);
+}
+
+/* ---- windows ------------------------------------------------------------------ */
+
+static void write_conv(Writer *w, const char *operators)
+{
+    const Attrs *a = &w->value->attr;
+    const Shape *weight = &w->value->args[1]->type.shape;
+    Node *node = writer_plain(w, operators);
+    Ints kernel = {.n = weight->rank - 2};
+    for (int i = 0; i < kernel.n; i++)
+        kernel.at[i] = weight->dim[2 + i];
+    node_ints(w, node, "kernel_shape", &kernel);
+    node_ints(w, node, "strides", &a->stride);
+    node_ints(w, node, "pads", &a->pad);
+    node_ints(w, node, "dilations", &a->dilation);
+    node_int(w, node, "group", a->groups);
+}
+
+static Node *write_window(Writer *w, const char *operators)
+{
+    const Attrs *a = &w->value->attr;
+    Node *node = writer_plain(w, operators);
+    node_ints(w, node, "kernel_shape", &a->kernel);
+    node_ints(w, node, "strides", &a->stride);
+    node_ints(w, node, "pads", &a->pad);
+    node_int(w, node, "ceil_mode", a->ceil_mode);
+    return node;
+}
+
+static void write_max_pool(Writer *w, const char *operators)
+{
+    write_window(w, operators);
+}
+
+static void write_avg_pool(Writer *w, const char *operators)
+{
+    Node *node = write_window(w, operators);
+    node_int(w, node, "count_include_pad", w->value->attr.count_pad);
+}
+
+static void write_batch_norm(Writer *w, const char *operators)
+{
+    Node *node = writer_plain(w, operators);
+    node_real(w, node, "epsilon", w->value->attr.eps);
+}
+
+/* ---- elements ----------------------------------------------------------------- */
+
+static void write_clamp(Writer *w, const char *operators)
+{
+    const Attrs *a = &w->value->attr;
+    const char *low = isinf(a->min) ? "" : writer_real(w, a->min);
+    const char *high = isinf(a->max) ? "" : writer_real(w, a->max);
+    const char *x = writer_arg(w, 0);
+    writer_last(w, operators, *high ? 3 : *low ? 2 : 1, (const char *[]){x, low, high});
+}
+
+static void write_cast(Writer *w, const char *operators)
+{
+    Node *node = writer_plain(w, operators);
+    node_int(w, node, "to", onnx_type_of(w->value->attr.to));
+}
+
+/* ---- along axes --------------------------------------------------------------- */
+
+static void write_softmax(Writer *w, const char *operators)
+{
+    Node *node = writer_plain(w, operators);
+    node_int(w, node, "axis", w->value->attr.axis);
+}
+
+static void write_reduce(Writer *w, const char *operators)
+{
+    const Attrs *a = &w->value->attr;
+    Node *node = writer_plain(w, operators);
+    node_ints(w, node, "axes", &a->axes);
+    node_int(w, node, "keepdims", a->keepdims);
+}
+
+/* From opset 13 on ReduceSum, it alone, takes its axes as an input. */
+static void write_reduce_sum(Writer *w, const char *operators)
+{
+    const Attrs *a = &w->value->attr;
+    const char *x = writer_arg(w, 0), *axes = writer_ints(w, &a->axes);
+    node_int(w, writer_last(w, operators, 2, (const char *[]){x, axes}), "keepdims", a->keepdims);
+}
+
+/* ArgMax gives int64. */
+static void write_argmax(Writer *w, const char *operators)
+{
+    const Attrs *a = &w->value->attr;
+    (void)operators;
+    const char *at = writer_unary(w, "ArgMax", writer_arg(w, 0));
+    node_int(w, writer_node_of(w), "axis", a->axis);
+    node_int(w, writer_node_of(w), "keepdims", a->keepdims);
+    node_int(w, writer_last(w, "Cast", 1, &at), "to", onnx_type_of(DT_i32));
+}
+
+/* ---- moves -------------------------------------------------------------------- */
+
+static void write_slice(Writer *w, const char *operators)
+{
+    const Attrs *a = &w->value->attr;
+    const Shape *from = &w->value->args[0]->type.shape;
+    Ints start = {0}, end = {0}, axes = {0}, step = {0};
+    for (int d = 0; d < from->rank; d++) {
+        int64_t n = a->shape.at[d], by = a->step.at[d];
+        if (n == from->dim[d])
+            continue;
+        start.at[start.n++] = a->start.at[d];
+        end.at[end.n++] = a->start.at[d] + (n - 1) * by + 1;
+        axes.at[axes.n++] = d;
+        step.at[step.n++] = by;
+    }
+    const char *inputs[] = {writer_arg(w, 0), writer_ints(w, &start), writer_ints(w, &end),
+                            writer_ints(w, &axes), writer_ints(w, &step)};
+    writer_last(w, operators, 5, inputs);
+}
+
+static void write_pad(Writer *w, const char *operators)
+{
+    const Attrs *a = &w->value->attr;
+    bool constant = a->mode == MODE_constant;
+    const char *inputs[3] = {writer_arg(w, 0), writer_ints(w, &a->pad)};
+    if (constant) {
+        Tensor *fill = tensor_new(w->arena, (Type){w->value->type.dtype, {0}});
+        tensor_set(fill, 0, a->value);
+        inputs[2] = writer_constant(w, fill);
+    }
+    Node *node = writer_last(w, operators, constant ? 3 : 2, inputs);
+    node_text(w, node, "mode", mode_name[a->mode]);
+}
+
+static void write_to_shape(Writer *w, const char *operators)
+{
+    const char *x = writer_arg(w, 0), *shape = writer_ints(w, &w->value->attr.shape);
+    writer_last(w, operators, 2, (const char *[]){x, shape});
+}
+
+static void write_transpose(Writer *w, const char *operators)
+{
+    Node *node = writer_plain(w, operators);
+    node_ints(w, node, "perm", &w->value->attr.perm);
+}
+
+static void write_concat(Writer *w, const char *operators)
+{
+    Node *node = writer_plain(w, operators);
+    node_int(w, node, "axis", w->value->attr.axis);
+}
+
+/* nearest: ours is floor(src) if asymmetric, else floor(src + 1/2) (modes.def) */
+static void write_resize(Writer *w, const char *operators)
+{
+    const Attrs *a = &w->value->attr;
+    const char *x = writer_arg(w, 0), *size = writer_ints(w, &a->shape);
+    Node *node = writer_last(w, operators, 4, (const char *[]){x, "", "", size});
+    bool nearest = a->mode == MODE_nearest;
+    node_text(w, node, "mode", nearest ? "nearest" : "linear");
+    node_text(w, node, "coordinate_transformation_mode", mode_name[a->coords]);
+    if (nearest)
+        node_text(w, node, "nearest_mode",
+                  a->coords == MODE_asymmetric ? "floor" : "round_prefer_ceil");
+}
+
+/* ---- the table ---------------------------------------------------------------- */
+
+typedef struct Row {
+    const char *operators;
+    ValueWriter *write;
+} Row;
+
+static const Row rows[OP_COUNT] = {
+    [OP_input] = {"a graph input", NULL},
+    [OP_weight] = {"an initializer", NULL},
+    [OP_constant] = {"an initializer", NULL},
+    [OP_conv2d] = {"Conv", write_conv},
+    [OP_conv1d] = {"Conv", write_conv},
+    [OP_linear] = {"Gemm, or Transpose, MatMul, Add", write_linear},
+    [OP_matmul] = {"MatMul, Transpose", write_matmul},
+    [OP_attention] = {"Reshape, Transpose, MatMul, Mul, Softmax, MatMul", write_attention},
+    [OP_max_pool2d] = {"MaxPool", write_max_pool},
+    [OP_avg_pool2d] = {"AveragePool", write_avg_pool},
+    [OP_batch_norm] = {"BatchNormalization", write_batch_norm},
+    [OP_layer_norm] = {"LayerNormalization (opset 17)", write_layer_norm},
+    [OP_group_norm] = {"InstanceNormalization, Reshape, Mul, Add", write_group_norm},
+    [OP_relu] = {"Relu", write_plain},
+    [OP_gelu] = {"Erf or Tanh, Mul, Add", write_gelu},
+    [OP_sigmoid] = {"Sigmoid", write_plain},
+    [OP_silu] = {"Sigmoid, Mul", write_silu},
+    [OP_tanh] = {"Tanh", write_plain},
+    [OP_erf] = {"Erf", write_plain},
+    [OP_exp] = {"Exp", write_plain},
+    [OP_log] = {"Log", write_plain},
+    [OP_sqrt] = {"Sqrt", write_plain},
+    [OP_rsqrt] = {"Sqrt, Reciprocal", write_rsqrt},
+    [OP_abs] = {"Abs", write_plain},
+    [OP_neg] = {"Neg", write_plain},
+    [OP_floor] = {"Floor", write_plain},
+    [OP_clamp] = {"Clip", write_clamp},
+    [OP_not] = {"Not", write_plain},
+    [OP_cast] = {"Cast", write_cast},
+    [OP_add] = {"Add", write_plain},
+    [OP_sub] = {"Sub", write_plain},
+    [OP_mul] = {"Mul", write_plain},
+    [OP_div] = {"Div", write_plain},
+    [OP_pow] = {"Pow", write_plain},
+    [OP_maximum] = {"Max", write_plain},
+    [OP_minimum] = {"Min", write_plain},
+    [OP_and] = {"And", write_plain},
+    [OP_or] = {"Or", write_plain},
+    [OP_eq] = {"Equal", write_plain},
+    [OP_ne] = {"Equal, Not", write_ne},
+    [OP_lt] = {"Less", write_plain},
+    [OP_le] = {"LessOrEqual", write_plain},
+    [OP_gt] = {"Greater", write_plain},
+    [OP_ge] = {"GreaterOrEqual", write_plain},
+    [OP_select] = {"Where", write_plain},
+    [OP_one_hot] = {"Reshape, Equal, Cast", write_one_hot},
+    [OP_softmax] = {"Softmax", write_softmax},
+    [OP_reduce_sum] = {"ReduceSum", write_reduce_sum},
+    [OP_reduce_mean] = {"ReduceMean", write_reduce},
+    [OP_reduce_max] = {"ReduceMax", write_reduce},
+    [OP_reduce_min] = {"ReduceMin", write_reduce},
+    [OP_argmax] = {"ArgMax, Cast", write_argmax},
+    [OP_concat] = {"Concat", write_concat},
+    [OP_slice] = {"Slice", write_slice},
+    [OP_pad] = {"Pad", write_pad},
+    [OP_reshape] = {"Reshape", write_to_shape},
+    [OP_transpose] = {"Transpose", write_transpose},
+    [OP_broadcast] = {"Expand", write_to_shape},
+    [OP_resize] = {"Resize", write_resize},
+};
+
+void write_value(Writer *w, const Value *v)
+{
+    if (!rows[v->op].write)
+        bug("onnx: no writer for %s", op_info[v->op].name);
+    rows[v->op].write(w, rows[v->op].operators);
+}
+
+bool onnx_exports(Op op)
+{
+    return rows[op].write || (rows[op].operators && op_info[op].class == CLASS_source);
+}
+
+const char *onnx_spelling(Op op)
+{
+    return rows[op].operators;
+}
