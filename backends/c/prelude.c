@@ -188,7 +188,10 @@ void c_prelude(const Program *p, Text *out)
                   "#define VTC_ELEMENTWISE_FMA 1\n#endif\n#endif\n"
                   "#define INL static inline __attribute__((always_inline, unused))\n"
                   "/* Inlined into its step, a kernel would share registers with it. */\n"
-                  "#define KERNEL __attribute__((noinline))\n\n");
+                  "#define KERNEL __attribute__((noinline))\n\n"
+                  "/* gcc would divide registers loop by loop, and spill sums to do so. */\n"
+                  "#if defined(__GNUC__) && !defined(__clang__)\n"
+                  "#pragma GCC optimize(\"ira-region=one\")\n#endif\n\n");
     scalar_helpers(out);
     text_add(out, "/* A hint, never an access (the address may lie outside): into the L2 cache. */\n"
                   "/* L1 has no room for it until it is used. */\n"
