@@ -286,6 +286,16 @@ Val build_pool(OpCall *call)
     return op_emit(call, call->op->op, &attr, 1, &x);
 }
 
+Val build_unfold(OpCall *call)
+{
+    Value *x = arg_tensor(call, "x");
+    Attrs attr = attrs_default();
+    attr.kernel = arg_ints(call, "kernel", 2);
+    attr.stride = arg_ints(call, "stride", 2);
+    attr.dilation = arg_ints(call, "dilation", 2);
+    return op_emit(call, OP_unfold, &attr, 1, &x);
+}
+
 Val build_global_pool(OpCall *call)
 {
     Value *x = arg_tensor(call, "x");

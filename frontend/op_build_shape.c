@@ -138,6 +138,16 @@ Val build_reduce(OpCall *call)
     return op_emit(call, call->op->op, &attr, 1, &x);
 }
 
+Val build_vecdot(OpCall *call)
+{
+    Value *args[2] = {arg_tensor(call, "a"), arg_tensor(call, "b")};
+    int ra = args[0]->type.shape.rank, rb = args[1]->type.shape.rank;
+    Attrs attr = attrs_default();
+    attr.axes = axes_read(call, ra > rb ? ra : rb);
+    attr.keepdims = arg_bool(call, "keepdims");
+    return op_emit(call, OP_vecdot, &attr, 2, args);
+}
+
 Val build_argmax(OpCall *call)
 {
     Value *x = arg_tensor(call, "x");

@@ -86,8 +86,9 @@ static bool feeds_softmax(const Value *v, int depth)
             if (u->args[i] != v)
                 continue;
             OpClass c = op_info[u->op].class;
-            bool carries = c == CLASS_view || c == CLASS_product || u->op == OP_mul ||
-                           u->op == OP_div || u->op == OP_batch_norm;
+            bool carries = c == CLASS_view || c == CLASS_product || c == CLASS_dot ||
+                           u->op == OP_mul || u->op == OP_div ||
+                           u->op == OP_batch_norm;
             if (u->op == OP_softmax || (carries && feeds_softmax(u, depth + 1)))
                 return true;
         }

@@ -56,6 +56,17 @@ Shape shape_of(int rank, const int64_t *dims)
     return shape;
 }
 
+Shape shape_joined(const Shape *a, const Shape *b)
+{
+    Shape joined = {.rank = a->rank > b->rank ? a->rank : b->rank};
+    for (int d = 0; d < joined.rank; d++) {
+        int ia = d - (joined.rank - a->rank), ib = d - (joined.rank - b->rank);
+        int64_t da = ia >= 0 ? a->dim[ia] : 1;
+        joined.dim[d] = da == 1 && ib >= 0 ? b->dim[ib] : da;
+    }
+    return joined;
+}
+
 void text_shape(Text *text, const Shape *shape)
 {
     text_add(text, "[");

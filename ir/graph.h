@@ -96,6 +96,7 @@ typedef enum OpClass {
     CLASS_source,
     CLASS_conv,
     CLASS_product,
+    CLASS_dot,
     CLASS_attention,
     CLASS_pool,
     CLASS_norm,
@@ -147,6 +148,8 @@ typedef struct Type {
 int64_t shape_count(const Shape *shape);
 bool shape_equal(const Shape *a, const Shape *b);
 Shape shape_of(int rank, const int64_t *dims);
+/* Of two that broadcast: the shape of both together. */
+Shape shape_joined(const Shape *a, const Shape *b);
 void text_shape(Text *text, const Shape *shape); /* [1,3,224,224] */
 void text_type(Text *text, const Type *type);    /* f32[1,3,224,224] */
 int64_t type_bytes(const Type *type);

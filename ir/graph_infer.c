@@ -92,6 +92,7 @@ static InferFn *const infer_fn[OP_COUNT] = {
     [OP_conv1d] = infer_conv1d,
     [OP_linear] = infer_linear,
     [OP_matmul] = infer_matmul,
+    [OP_vecdot] = infer_vecdot,
     [OP_attention] = infer_attention,
     [OP_max_pool2d] = infer_pool,
     [OP_avg_pool2d] = infer_pool,
@@ -143,6 +144,7 @@ static InferFn *const infer_fn[OP_COUNT] = {
     [OP_reshape] = infer_reshape,
     [OP_transpose] = infer_transpose,
     [OP_broadcast] = infer_broadcast,
+    [OP_unfold] = infer_unfold,
     [OP_resize] = infer_resize,
 };
 

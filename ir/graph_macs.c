@@ -20,6 +20,12 @@ static int64_t macs_matmul(const Value *v)
            a->dim[a->rank - (v->attr.transpose_a ? 2 : 1)];
 }
 
+static int64_t macs_vecdot(const Value *v)
+{
+    Shape joined = shape_joined(arg_shape(v, 0), arg_shape(v, 1));
+    return shape_count(&joined);
+}
+
 /* Scores (N Q K D) and the weighted values (N Q K V). */
 static int64_t macs_attention(const Value *v)
 {
@@ -32,7 +38,7 @@ int64_t value_macs(const Value *v)
     static int64_t (*const macs[OP_COUNT])(const Value *) = {
         [OP_conv2d] = macs_weighted,     [OP_conv1d] = macs_weighted,
         [OP_linear] = macs_weighted,     [OP_matmul] = macs_matmul,
-        [OP_attention] = macs_attention,
+        [OP_vecdot] = macs_vecdot,       [OP_attention] = macs_attention,
     };
     return macs[v->op] ? macs[v->op](v) : 0;
 }

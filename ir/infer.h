@@ -32,12 +32,13 @@ bool broadcast_shapes(Infer *in, const Shape *a, const Shape *b, int skip,
                       Shape *out);
 
 /* infer_contract.c */
-InferFn infer_conv2d, infer_conv1d, infer_linear, infer_matmul, infer_attention,
-    infer_pool, infer_batch_norm, infer_layer_norm, infer_group_norm;
+InferFn infer_conv2d, infer_conv1d, infer_linear, infer_matmul,
+    infer_attention, infer_unfold, infer_pool, infer_batch_norm, infer_layer_norm,
+    infer_group_norm;
 /* infer_map.c */
 InferFn infer_real_unary, infer_number_unary, infer_clamp, infer_gelu,
     infer_not, infer_cast, infer_binary, infer_real_binary, infer_logic,
-    infer_compare, infer_select, infer_one_hot, infer_softmax, infer_reduce,
+    infer_compare, infer_select, infer_one_hot, infer_softmax, infer_reduce, infer_vecdot,
     infer_argmax, infer_concat, infer_slice, infer_pad, infer_reshape,
     infer_transpose, infer_broadcast, infer_resize;
 

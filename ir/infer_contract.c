@@ -139,6 +139,31 @@ bool infer_pool(Infer *in)
     return true;
 }
 
+/* Two dimensions more: those of the window stand before height and width. */
+bool infer_unfold(Infer *in)
+{
+    const Attrs *a = in->attr;
+    const Shape *x = arg_shape(in, 0);
+    if (x->rank < 2 || x->rank > MAX_RANK - 2)
+        FAIL("x must be [..,H,W] of at most %d dimensions, is %s", MAX_RANK - 2,
+             shape_str(in, x));
+    if (a->kernel.n != 2)
+        FAIL("kernel needs 2 entries, has %d", a->kernel.n);
+    if (!need_window(in, 2))
+        return false;
+    Shape *s = &in->type->shape;
+    s->rank = x->rank + 2;
+    for (int i = 0; i < 2; i++) {
+        s->dim[x->rank - 2 + i] = a->kernel.at[i];
+        if (!window_size(in, i ? "width" : "height",
+                         (Window){x->dim[x->rank - 2 + i], a->kernel.at[i],
+                                  a->stride.at[i], a->dilation.at[i], 0, 0, false},
+                         &s->dim[x->rank + i]))
+            return false;
+    }
+    return true;
+}
+
 /* ---- products -------------------------------------------------------------
  */
 

@@ -131,6 +131,16 @@ bool infer_reduce(Infer *in)
     return need_real(in) && drop_axes(in, &in->attr->axes);
 }
 
+bool infer_vecdot(Infer *in)
+{
+    if (in->attr->axes.n == 0)
+        FAIL("no axes to sum over");
+    return need_real(in) &&
+           broadcast_shapes(in, arg_shape(in, 0), arg_shape(in, 1), 0,
+                            &in->type->shape) &&
+           drop_axes(in, &in->attr->axes);
+}
+
 bool infer_argmax(Infer *in)
 {
     Ints axes = {.n = 1, .at = {in->attr->axis}};

@@ -12,7 +12,7 @@ enum { MOST_MEMBERS = 16, MOST_OPERANDS = 16 };
 static bool can_anchor_chain(const Value *v)
 {
     OpClass c = op_info[v->op].class;
-    return op_is_elementwise(v->op) || c == CLASS_conv || c == CLASS_product ||
+    return op_is_elementwise(v->op) || c == CLASS_conv || c == CLASS_product || c == CLASS_dot ||
            c == CLASS_pool || c == CLASS_reduce || c == CLASS_attention;
 }
 

@@ -124,6 +124,7 @@ static void wish_of_reader(Layouter *l, const Value *v)
         return;
     case CLASS_source:
     case CLASS_product:
+    case CLASS_dot:
     case CLASS_attention:
     case CLASS_norm:
     case CLASS_reduce:
@@ -277,12 +278,27 @@ static Wish product_order(const Value *v, const Wish *wish)
     return result;
 }
 
+/* A value's dimensions from its largest stride. Those of windows, which overlap, go
+ * together before the innermost: all of a window at its pixel. */
+static Wish order_of_value(const Value *v)
+{
+    const Shape *shape = &v->type.shape;
+    if (v->op != OP_unfold || v->group >= 0)
+        return order_of_strides(shape, v->place.stride);
+    int64_t stride[MAX_RANK];
+    for (int d = 0; d < shape->rank; d++)
+        stride[d] = 4 * v->place.stride[d];
+    stride[shape->rank - 4] = 6; /* one step of the innermost is 4, of the next 8 */
+    stride[shape->rank - 3] = 5;
+    return order_of_strides(shape, stride);
+}
+
 static Wish order_like_argument(const Value *v)
 {
     for (int i = 0; i < v->nargs; i++)
         if (shape_equal(&v->args[i]->type.shape, &v->type.shape) &&
             op_info[v->args[i]->op].class != CLASS_source)
-            return order_of_strides(&v->type.shape, v->args[i]->place.stride);
+            return order_of_value(v->args[i]);
     for (int i = 0; i < v->nargs; i++)
         if (v->args[i]->type.shape.rank == v->type.shape.rank)
             return order_of_strides(&v->type.shape, v->args[i]->place.stride);
@@ -307,6 +323,65 @@ static Wish reduced_order(const Value *v)
     return order_of_strides(&v->type.shape, stride);
 }
 
+/* Where a dimension of vecdot's result lies in an operand: its step; 0 broadcast. */
+static int64_t dot_step(const Value *v, int operand, int d)
+{
+    const Value *x = v->args[operand];
+    Shape joined = shape_joined(&v->args[0]->type.shape, &v->args[1]->type.shape);
+    int at = 0;
+    for (int kept = -1; at < joined.rank; at++) {
+        bool summed = false;
+        for (int i = 0; i < v->attr.axes.n; i++)
+            summed = summed || v->attr.axes.at[i] == at;
+        kept += !summed || v->attr.keepdims;
+        if (kept == d && (!summed || v->attr.keepdims))
+            break;
+    }
+    int own = at - (joined.rank - x->type.shape.rank);
+    return own < 0 || x->type.shape.dim[own] == 1 ? 0 : x->place.stride[own];
+}
+
+/* What lanes would lie along: dense in an operand, dense or repeated in the other.
+ * Else the dimension with the least step in both. */
+static int dot_inner(const Value *v)
+{
+    int best = v->type.shape.rank - 1;
+    int64_t least = INT64_MAX;
+    for (int d = 0; d < v->type.shape.rank; d++) {
+        int64_t a = dot_step(v, 0, d), b = dot_step(v, 1, d);
+        int64_t step = a > b ? a : b;
+        if (v->type.shape.dim[d] > 1 && step > 0 && step < least) {
+            least = step;
+            best = d;
+        }
+    }
+    return best;
+}
+
+/* The first operand's dimensions as they lie there, then those it repeats along as
+ * they lie in the second (windows of a pixel stay together), innermost the lanes'. */
+static Wish dot_order(const Value *v, const Wish *wish)
+{
+    int rank = v->type.shape.rank, inner = rank ? dot_inner(v) : 0, n = 0;
+    if (rank == 0 || (wish->any && wish->order[rank - 1] == inner))
+        return rank ? *wish : row_major(0);
+    Wish order = {.any = true};
+    for (int operand = 0; operand < 2; operand++) {
+        int64_t step[MAX_RANK] = {0};
+        for (int d = 0; d < rank; d++)
+            step[d] = dot_step(v, operand, d);
+        Wish sorted = order_of_strides(&v->type.shape, step);
+        for (int i = 0; i < rank; i++) {
+            int d = sorted.order[i];
+            bool first = dot_step(v, 0, d) != 0;
+            if (d != inner && first == (operand == 0))
+                order.order[n++] = (signed char)d;
+        }
+    }
+    order.order[n] = (signed char)inner;
+    return order;
+}
+
 static Wish natural_order(const Value *v, const Wish *wish)
 {
     int rank = v->type.shape.rank;
@@ -315,6 +390,7 @@ static Wish natural_order(const Value *v, const Wish *wish)
         return v->op == OP_linear ? row_major(rank) : channels_last(rank);
     case CLASS_pool: return channels_last(rank);
     case CLASS_product: return product_order(v, wish);
+    case CLASS_dot: return dot_order(v, wish);
     case CLASS_reduce: return reduced_order(v);
     case CLASS_unary:
     case CLASS_binary:

@@ -72,6 +72,15 @@ bool view_strides(const Value *v, const int64_t *source, int64_t *stride,
             stride[d] = s >= 0 && from->dim[s] != 1 ? source[s] : 0;
         }
         return true;
+    case OP_unfold:
+        for (int d = 0; d < from->rank - 2; d++)
+            stride[d] = source[d];
+        for (int i = 0; i < 2; i++) {
+            int64_t step = source[from->rank - 2 + i];
+            stride[from->rank - 2 + i] = step * v->attr.dilation.at[i];
+            stride[from->rank + i] = step * v->attr.stride.at[i];
+        }
+        return true;
     case OP_reshape:
         return reshape_strides(from, source, to, stride);
     }

@@ -346,6 +346,7 @@ typedef void LowerFn(Lower *l);
 static LowerFn *const lower_fn[OP_COUNT] = {
     [OP_conv2d] = lower_contraction, [OP_conv1d] = lower_contraction,
     [OP_linear] = lower_contraction, [OP_matmul] = lower_contraction,
+    [OP_vecdot] = lower_dot,         [OP_unfold] = lower_map,
     [OP_max_pool2d] = lower_window,  [OP_avg_pool2d] = lower_window,
     [OP_reduce_sum] = lower_reduce,  [OP_reduce_mean] = lower_reduce,
     [OP_reduce_max] = lower_reduce,  [OP_reduce_min] = lower_reduce,

@@ -87,6 +87,7 @@ void lower_resize(Lower *l);
 void lower_one_hot(Lower *l);
 void lower_reduce(Lower *l);
 void lower_argmax(Lower *l);
+void lower_dot(Lower *l);
 void lower_window(Lower *l);      /* pooling and depthwise convolution */
 void lower_contraction(Lower *l); /* conv2d, conv1d, linear, matmul */
 void lower_winograd(Lower *l);

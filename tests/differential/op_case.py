@@ -5,7 +5,7 @@ import numpy as np
 
 SIZES = [1, 2, 3, 5, 7, 11, 13]
 # Results can cancel to nearly nothing: errors count against terms of size 1.
-CANCELLING = {"conv2d", "conv1d", "linear", "matmul", "attention", "layer_norm",
+CANCELLING = {"conv2d", "conv1d", "linear", "matmul", "vecdot", "attention", "layer_norm",
               "group_norm", "batch_norm", "gelu", "resize"}
 DTYPES = {"f32": np.float32, "i32": np.int32, "u8": np.uint8, "bool": np.bool_}
 NAMES = {np.dtype(t): name for name, t in DTYPES.items()}

@@ -305,6 +305,32 @@ def select(values, dtype):
     return make
 
 
+# ---- windows ---------------------------------------------------------------
+
+
+def vecdot(d):
+    a, b = d.pair()
+    rank = max(len(a), len(b))
+    axes = sorted({int(d.random.integers(0, rank)) for _ in range(d.size(1, 2, 3))})
+    keep = d.flag()
+    return Case("vecdot", [d.real(*a), d.real(*b)], dict(axes=axes, keepdims=keep),
+                torch_op(lambda torch, a, b: (a * b).sum(axes, keepdim=keep)))
+
+
+def unfold(d):
+    kernel, stride, dilation = ([d.size(1, 2, 3), d.size(1, 2, 5)] for _ in range(3))
+    size = [(k - 1) * t + d.size(1, 2, 7) for k, t in zip(kernel, dilation)]
+    x = d.real(d.size(1, 2), d.size(1, 3), *size)
+
+    def reference(torch, x):
+        y = torch.nn.functional.unfold(x, kernel, dilation, 0, stride)
+        out = [(n - (k - 1) * t - 1) // s + 1
+               for n, k, t, s in zip(size, kernel, dilation, stride)]
+        return y.reshape(*x.shape[:2], *kernel, *out)
+    return Case("unfold", [x], dict(kernel=kernel, stride=stride, dilation=dilation),
+                torch_op(reference))
+
+
 # ---- along axes ------------------------------------------------------------
 
 
@@ -601,7 +627,7 @@ def binary_makers():
 def makers():
     return [
         source_input, source_weight, constant_fill, constant_data,
-        conv2d, conv2d, conv2d, conv2d_strided_point, conv1d, linear, matmul, attention,
+        conv2d, conv2d, conv2d, conv2d_strided_point, conv1d, linear, matmul, attention, vecdot, unfold,
         *[symmetric_pool(op, ceil_mode) for op in ["max_pool2d", "avg_pool2d"]
           for ceil_mode in [False, True]],
         asymmetric_max_pool, asymmetric_avg_pool,

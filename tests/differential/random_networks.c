@@ -8,6 +8,7 @@
  * normalisation, activations, residual sums, concatenation, slices, resizing), at
  * times ended by an attention over its pixels, with odd extents and channels. */
 #include "backends/verify.h"
+#include "passes/nest.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,9 +179,74 @@ static Value *random_softmax(Maker *m, Value *x)
     return make(m, OP_softmax, &a, 1, &x);
 }
 
+static Value *shaped(Maker *m, Value *x, int rank, const int64_t *dims)
+{
+    Attrs a = attrs_default();
+    a.shape.n = rank;
+    for (int d = 0; d < rank; d++)
+        a.shape.at[d] = dims[d];
+    return x ? make(m, OP_reshape, &a, 1, &x) : NULL;
+}
+
+/* Channels as two dimensions: of heads of neighbours, or of every so-many-th one. */
+static Value *in_heads(Maker *m, Value *x, int64_t heads, bool spread)
+{
+    const int64_t *s = x->type.shape.dim, each = s[1] / heads;
+    if (!spread)
+        return shaped(m, x, 5, (int64_t[]){s[0], heads, each, s[2], s[3]});
+    Attrs a = attrs_default();
+    Value *y = shaped(m, x, 5, (int64_t[]){s[0], each, heads, s[2], s[3]});
+    a.perm = (Ints){5, {0, 2, 1, 3, 4}};
+    return make(m, OP_transpose, &a, 1, &y);
+}
+
+static Value *unfolded(Maker *m, Value *x, const Attrs *window)
+{
+    return x ? make(m, OP_unfold, window, 1, &x) : NULL;
+}
+
+/* Attention of each pixel (of every other, with a stride) over its window: products,
+ * softmax over the window, weighted sum. */
+static Value *random_window(Maker *m, Value *x)
+{
+    Attrs window = attrs_default(), a = attrs_default();
+    Value *padded = random_pad(m, x);
+    if (!padded || channels_of(x) > 96)
+        return NULL;
+    const int64_t *s = padded->type.shape.dim;
+    window.kernel = (Ints){2, {draw(m, 1, s[2] < 7 ? s[2] : 7), draw(m, 1, s[3] < 5 ? s[3] : 5)}};
+    window.stride = (Ints){2, {draw(m, 1, 2), draw(m, 1, 2)}};
+    int64_t heads = divisor_below(channels_of(x), draw(m, 1, 9));
+    bool spread = draw(m, 0, 1);
+    Value *k = unfolded(m, in_heads(m, padded, heads, spread), &window);
+    if (!k)
+        return NULL;
+    const int64_t *w = k->type.shape.dim;
+    a.start.n = a.shape.n = a.step.n = 4;
+    for (int d = 0; d < 4; d++)
+        a.shape.at[d] = d < 2 ? s[d] : w[d + 3];
+    Value *q = make(m, OP_slice, &a, 1, &padded);
+    q = in_heads(m, q, heads, spread);
+    q = shaped(m, q, 7, (int64_t[]){w[0], w[1], w[2], 1, 1, w[5], w[6]});
+    a = attrs_default();
+    a.axes = (Ints){1, {2}};
+    a.axis = 2;
+    Value *scores = make(m, OP_vecdot, &a, 2, (Value *[]){q, k});
+    scores = shaped(m, scores, 5, (int64_t[]){w[0], w[1], w[3] * w[4], w[5], w[6]});
+    scores = make(m, OP_softmax, &a, 1, &scores);
+    scores = shaped(m, scores, 7, (int64_t[]){w[0], w[1], 1, w[3], w[4], w[5], w[6]});
+    a.axes = (Ints){2, {3, 4}};
+    Value *y = make(m, OP_vecdot, &a, 2, (Value *[]){scores, k});
+    if (!spread)
+        return shaped(m, y, 4, (int64_t[]){w[0], w[1] * w[2], w[5], w[6]});
+    a.perm = (Ints){5, {0, 2, 1, 3, 4}};
+    y = make(m, OP_transpose, &a, 1, &y);
+    return shaped(m, y, 4, (int64_t[]){w[0], w[1] * w[2], w[5], w[6]});
+}
+
 static Value *random_step(Maker *m, Value *x, Value *const *before, int n)
 {
-    switch (draw(m, 0, 15)) {
+    switch (draw(m, 0, 17)) {
     case 0: case 1: case 2: case 3: return random_conv(m, x);
     case 4: return random_pool(m, x);
     case 5: return random_norm(m, x);
@@ -191,6 +257,7 @@ static Value *random_step(Maker *m, Value *x, Value *const *before, int n)
     case 13: return random_resize(m, x);
     case 14: return random_pad(m, x);
     case 15: return random_softmax(m, x);
+    case 16: case 17: return random_window(m, x);
     }
     return NULL;
 }

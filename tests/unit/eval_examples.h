@@ -62,6 +62,14 @@ static const Example examples[] = {
      "%v = constant : f32[1,2,2] data {4,2,8,4}\n"
      "%y = attention %q, %k, %v heads=2 scale=1.0986122886681098 : f32[1,1,2]\n",
      2, {7, 3}},
+    {"vecdot of windows with what repeats",
+     "%x = constant : f32[1,2,2] data {1,2,3,4}\n%w = constant : f32[2,1,2] data {1,10,2,0}\n"
+     "%y = vecdot %x, %w axes=[2] : f32[2,2]\n",
+     4, {21, 43, 2, 6}},
+    {"vecdot over two, one of them repeated, keeps them",
+     "%x = constant : f32[2,2] data {1,2,3,4}\n%w = constant : f32[2,1] data {1,10}\n"
+     "%y = vecdot %x, %w axes=[0,1] keepdims=true : f32[1,1]\n",
+     1, {73}},
     {"max_pool2d",
      SQUARE3 "%y = max_pool2d %x kernel=[2,2] stride=[1,1] : f32[1,1,2,2]\n",
      4, {5, 6, 8, 9}},
@@ -212,6 +220,11 @@ static const Example examples[] = {
     {"broadcast",
      "%x = constant : f32[2,1] data {1,2}\n%y = broadcast %x shape=[2,2,2] : f32[2,2,2]\n",
      8, {1, 1, 2, 2, 1, 1, 2, 2}},
+    {"unfold", SQUARE3 "%y = unfold %x kernel=[1,2] stride=[2,1] : f32[1,1,1,2,2,2]\n", 8,
+     {1, 2, 7, 8, 2, 3, 8, 9}},
+    {"unfold dilated", SQUARE3 "%y = unfold %x kernel=[2,1] dilation=[2,1] "
+                               ": f32[1,1,2,1,1,3]\n",
+     6, {1, 2, 3, 7, 8, 9}},
     {"resize nearest, asymmetric",
      ROW4 "%y = resize %x shape=[1,1,1,3] mode=nearest coords=asymmetric : f32[1,1,1,3]\n",
      3, {1, 2, 3}},

@@ -94,6 +94,10 @@ static const char *const results[] = {
     "resize %x shape=[2,6,18,5] mode=bilinear coords=half_pixel : "
     "f32[2,6,18,5]",
     "attention %tokens, %tokens, %tokens heads=6 : f32[2,5,6]",
+    "vecdot %tokens, %six axes=[2] : f32[2,5]",
+    "vecdot %scalar, %tokens axes=[0,1,2] keepdims=true : f32[1,1,1]",
+    "unfold %x kernel=[9,7] : f32[2,6,9,7,1,1]",
+    "unfold %matrix kernel=[2,3] stride=[3,2] dilation=[4,1] : f32[2,3,1,3]",
 };
 
 static Graph *read_line(Arena *arena, Diag *diag, const char *line)
@@ -212,6 +216,12 @@ static const Rule contract_rules[] = {
      "[2,5,6] transposed has 5, [2,5,6] transposed has 6"                                                              },
     {"matmul %w7, %w8 transpose_a=true",
      "shapes [3,2,7,1] and [2,2,7,1] do not broadcast: 3 against 2"                                                    },
+    {"unfold %six kernel=[1,1]",                                  "x must be [..,H,W] of at most 6 dimensions, is [6]" },
+    {"unfold %x",                                                 "kernel needs 2 entries, has 0"                      },
+    {"unfold %x kernel=[3,3] dilation=[1]",                       "dilation needs 2 entries, has 1"                    },
+    {"unfold %x kernel=[3,8]",
+     "window of 8 does not fit into width 7 with padding 0 + 0"                                                        },
+    {"unfold %x kernel=[0,1]",                                    "kernel, stride and dilation must be at least 1"     },
     {"attention %tokens, %tokens, %line",
      "q [2,5,6], k [2,5,6] and v [2,6,11]"                                                                             },
     {"attention %tokens, %tokens, %tokens heads=4",
@@ -255,6 +265,10 @@ static const Rule map_rules[] = {
     {"softmax %scalar",                                           "axis 0 is outside []"                                  },
     {"softmax %x axis=-1",                                        "axis -1 is outside [2,6,9,7]"                          },
     {"softmax %x axis=4294967296",                                "axis 4294967296 is outside"                            },
+    {"vecdot %x, %x",                                             "no axes to sum over"                                   },
+    {"vecdot %x, %six axes=[1]",                                  "shapes [2,6,9,7] and [6] do not broadcast"             },
+    {"vecdot %scalar, %x axes=[4]",                                  "axis 4 is outside"                                     },
+    {"vecdot %ints, %ints axes=[0]",                              "argument 1 must be f32, is i32"                        },
     {"reduce_sum %x",                                             "no axes to reduce"                                     },
     {"reduce_sum %x axes=[4]",                                    "axis 4 is outside [2,6,9,7]"                           },
     {"reduce_sum %x axes=[1,1]",

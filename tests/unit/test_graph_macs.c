@@ -31,6 +31,9 @@ static const char text[] =
     "  %k = input name=\"k\" : f32[2,9,16]\n"
     "  %v = input name=\"v\" : f32[2,9,24]\n"
     "  %heads = attention %q, %k, %v heads=4 scale=0.5 : f32[2,5,24]\n"
+    "  %windows = unfold %x kernel=[3,5] stride=[2,1] : f32[2,12,3,5,4,3]\n"
+    "  %query = input name=\"query\" : f32[2,12,1,1,4,3]\n"
+    "  %dot = vecdot %query, %windows axes=[1] : f32[2,3,5,4,3]\n"
     "  %relu = relu %dense : f32[2,8,5,7]\n"
     "  %sum = add %relu, %dense : f32[2,8,5,7]\n"
     "  %scaled = mul %sum, %relu : f32[2,8,5,7]\n"
@@ -44,6 +47,7 @@ static const char text[] =
     "  output \"g\" %tn\n"
     "  output \"h\" %nt\n"
     "  output \"i\" %heads\n"
+    "  output \"j\" %dot\n"
     "}\n";
 
 static const Case cases[] = {
@@ -56,6 +60,8 @@ static const Case cases[] = {
     {"tn", 2 * 11 * 11 * 12},
     {"nt", 2 * 12 * 12 * 11},
     {"heads", 2 * 5 * 9 * 16 + 2 * 5 * 9 * 24},
+    {"windows", 0},
+    {"dot", 2 * 12 * (3 * 5) * (4 * 3)},
     {"relu", 0},
     {"sum", 0},
     {"scaled", 0},
@@ -90,7 +96,8 @@ static void test_every_product(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
     for (int op = 0; op < OP_COUNT; op++) {
         OpClass class = op_info[op].class;
-        bool counts = class == CLASS_conv || class == CLASS_product || class == CLASS_attention;
+        bool counts = class == CLASS_conv || class == CLASS_product || class == CLASS_dot ||
+                      class == CLASS_attention;
         bool found = false;
         FOR_VALUES(v, graph)
             found = found || ((int)v->op == op && value_macs(v) > 0);

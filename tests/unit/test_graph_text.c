@@ -85,6 +85,9 @@ static const char every_operator[] =
     "  %58 = resize %x shape=[2,6,3,20] mode=bilinear coords=align_corners : "
     "f32[2,6,3,20]\n"
     "  %59 = layer_norm %55 axis=1 : f32[2,30]\n"
+    "  %60 = vecdot %x, %x axes=[1,3] keepdims=true : f32[2,1,9,1]\n"
+    "  %61 = unfold %x stride=[2,1] dilation=[1,3] kernel=[3,2] : "
+    "f32[2,6,3,2,4,4]\n"
     "  output \"a\" %59\n"
     "  output \"odd \\\"b\\\"\" %\"12\"\n"
     "}\n";
