@@ -1,6 +1,7 @@
 /* The walk over an ONNX graph: inputs, initialisers, nodes, outputs; every reason
  * why a file cannot be read is told in one run. */
 #include "frontend/onnx_import.h"
+#include "frontend/onnx_patterns.h"
 #include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
@@ -530,6 +531,7 @@ Graph *onnx_parse(Arena *arena, Diag *diag, const char *dir, const void *data, s
     graph_read(&in, model->graph);
     if (diag->errors > errors)
         return NULL;
+    onnx_recognise(in.graph);
     unused_remove(in.graph);
     return in.graph;
 }

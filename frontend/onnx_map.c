@@ -164,8 +164,7 @@ void onnx_build_hard_sigmoid(I *in)
 
 void onnx_build_hard_swish(I *in)
 {
-    Value *x = onnx_arg(in, 0);
-    onnx_result(in, 0, mul(in, x, hard_sigmoid(in, x, 1.0 / 6, 0.5)));
+    onnx_result(in, 0, onnx_1(in, OP_hard_swish, onnx_arg(in, 0)));
 }
 
 void onnx_build_gelu(I *in)

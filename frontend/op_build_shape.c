@@ -98,6 +98,15 @@ Val build_select(OpCall *call)
     return args[2] ? op_emit(call, OP_select, &attr, 3, args) : val_poison();
 }
 
+Val build_attention(OpCall *call)
+{
+    Value *args[3] = {arg_tensor(call, "q"), arg_tensor(call, "k"), arg_tensor(call, "v")};
+    Attrs attr = attrs_default();
+    attr.heads = arg_int(call, "heads");
+    attr.scale = arg_real(call, "scale");
+    return op_emit(call, OP_attention, &attr, 3, args);
+}
+
 /* ---- along axes -------------------------------------------------------- */
 
 Val build_softmax(OpCall *call)

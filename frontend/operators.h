@@ -98,7 +98,7 @@ X(conv2d) X(conv1d) X(linear) X(batch_norm) X(layer_norm) X(group_norm)
 X(parameter) X(matmul) X(softmax) X(unary) X(gelu) X(clamp) X(binary) X(select)
 X(one_hot) X(cast) X(reduce) X(argmax) X(pool) X(global_pool) X(concat) X(slice)
 X(split) X(reshape) X(flatten) X(transpose) X(pad) X(broadcast) X(resize)
-X(constant) X(unfold) X(vecdot)
+X(constant) X(attention) X(unfold) X(vecdot)
 #undef X
 
 #endif

@@ -103,6 +103,7 @@ static InferFn *const infer_fn[OP_COUNT] = {
     [OP_gelu] = infer_gelu,
     [OP_sigmoid] = infer_real_unary,
     [OP_silu] = infer_real_unary,
+    [OP_hard_swish] = infer_real_unary,
     [OP_tanh] = infer_real_unary,
     [OP_erf] = infer_real_unary,
     [OP_exp] = infer_real_unary,

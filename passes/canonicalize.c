@@ -3,6 +3,7 @@
  *   transpose(transpose(x))  -> one transpose or x      reshape(reshape(x)) -> one
  *   x * 1, x + 0, x / 1      -> x                       relu(relu(x)) -> relu(x)
  *   softmax, layer_norm, group_norm -> reductions and elementwise operators
+ *   attention -> matmul, softmax, matmul by head
  *   linear with a computed weight   -> matmul
  *
  * needs: nothing   makes: canonical   breaks: nothing   leaves: dead values */
@@ -172,10 +173,50 @@ static Value *rule_linear(Graph *g, Value *v)
     return v->nargs == 3 ? bin(g, v, OP_add, y, v->args[2]) : y;
 }
 
+static Value *permuted(Graph *g, Value *v, Value *x, const int64_t *perm)
+{
+    Attrs attrs = attrs_default();
+    attrs.perm.n = x->type.shape.rank;
+    for (int d = 0; d < attrs.perm.n; d++)
+        attrs.perm.at[d] = perm[d];
+    return un(g, v, OP_transpose, &attrs, x);
+}
+
+/* [N,P,heads x D] as [N,heads,P,D]; one head is left as it is */
+static Value *by_head(Graph *g, Value *v, int i)
+{
+    Value *x = v->args[i];
+    const int64_t *d = x->type.shape.dim, heads = v->attr.heads;
+    if (heads == 1)
+        return x;
+    x = reshaped(g, v, x, 4, (const int64_t[]){d[0], d[1], heads, d[2] / heads});
+    return permuted(g, v, x, (const int64_t[]){0, 2, 1, 3});
+}
+
+/* softmax(scale q k^T) v for each head */
+static Value *rule_attention(Graph *g, Value *v)
+{
+    if (v->op != OP_attention)
+        return NULL;
+    Attrs product = attrs_default(), along = attrs_default();
+    product.transpose_b = true;
+    Value *s = graph_add(g, v, v, OP_matmul, &product, 2,
+                         (Value *[]){by_head(g, v, 0), by_head(g, v, 1)});
+    if (v->attr.scale != 1)
+        s = bin(g, v, OP_mul, s, scalar(g, v, v->attr.scale));
+    along.axis = s->type.shape.rank - 1;
+    s = un(g, v, OP_softmax, &along, s);
+    Value *y = bin(g, v, OP_matmul, s, by_head(g, v, 2));
+    if (v->attr.heads == 1)
+        return y;
+    y = permuted(g, v, y, (const int64_t[]){0, 2, 1, 3});
+    return reshaped(g, v, y, 3, v->type.shape.dim);
+}
+
 typedef Value *Rule(Graph *graph, Value *value);
 static Rule *const rules[] = {rule_identity,   rule_relu,       rule_transpose,
                               rule_reshape,    rule_softmax,    rule_layer_norm,
-                              rule_group_norm, rule_linear};
+                              rule_group_norm, rule_linear, rule_attention};
 
 void pass_canonicalize(Graph *graph, const Target *target)
 {

@@ -113,6 +113,17 @@ static const Expr *pow_of(Lower *l, const Expr *x, const Expr *y)
     return expr_bin(l->arena, EX_pow, x, y);
 }
 
+/* x min(max(x / 6 + 1/2, 0), 1) */
+static const Expr *hard_swish(Lower *l, const Expr *x)
+{
+    Arena *a = l->arena;
+    int lanes = x->type.lanes;
+    const Expr *gate = expr_bin(a, EX_mul, x, real(l, 1.0 / 6, lanes));
+    gate = expr_bin(a, EX_add, gate, real(l, 0.5, lanes));
+    gate = expr_bin(a, EX_max, gate, real(l, 0, lanes));
+    return expr_bin(a, EX_mul, x, expr_bin(a, EX_min, gate, real(l, 1, lanes)));
+}
+
 static const Expr *unary(Lower *l, const Value *v, const Expr *x)
 {
     Arena *a = l->arena;
@@ -122,6 +133,7 @@ static const Expr *unary(Lower *l, const Value *v, const Expr *x)
     case OP_gelu: return gelu(l, v, x);
     case OP_sigmoid: return sigmoid(l, x);
     case OP_silu: return expr_bin(a, EX_mul, x, sigmoid(l, x));
+    case OP_hard_swish: return hard_swish(l, x);
     case OP_tanh: return expr_un(a, EX_tanh, x);
     case OP_erf: return expr_un(a, EX_erf, x);
     case OP_exp: return expr_un(a, EX_exp, x);

@@ -50,6 +50,16 @@ void write_matmul(Writer *w, const char *operators)
     writer_last(w, "MatMul", 2, (const char *[]){a, b});
 }
 
+/* sum over axes of a b */
+void write_vecdot(Writer *w, const char *operators)
+{
+    (void)operators;
+    const Attrs *a = &w->value->attr;
+    const char *product = writer_binary(w, "Mul", writer_arg(w, 0), writer_arg(w, 1));
+    const char *inputs[] = {product, writer_ints(w, &a->axes)};
+    node_int(w, writer_last(w, "ReduceSum", 2, inputs), "keepdims", a->keepdims);
+}
+
 /* [N, P, heads x D] as [N, heads, P, D], or [N, heads, D, P]. */
 static const char *heads_split(Writer *w, int i, bool turned)
 {
@@ -168,6 +178,15 @@ void write_silu(Writer *w, const char *operators)
     writer_last(w, "Mul", 2, (const char *[]){x, writer_unary(w, "Sigmoid", x)});
 }
 
+void write_hard_swish(Writer *w, const char *operators)
+{
+    (void)operators;
+    const char *x = writer_arg(w, 0), *gate = writer_unary(w, "HardSigmoid", x);
+    node_real(w, writer_node_of(w), "alpha", 1.0 / 6);
+    node_real(w, writer_node_of(w), "beta", 0.5);
+    writer_last(w, "Mul", 2, (const char *[]){x, gate});
+}
+
 void write_rsqrt(Writer *w, const char *operators)
 {
     (void)operators;
@@ -201,4 +220,45 @@ void write_one_hot(Writer *w, const char *operators)
     const char *x = writer_shaped(w, writer_arg(w, 0), s->rank, wide);
     const char *hot = writer_binary(w, "Equal", x, writer_constant(w, classes));
     node_int(w, writer_last(w, "Cast", 1, &hot), "to", onnx_type_of(DT_f32));
+}
+
+/* ---- windows -------------------------------------------------------------------- */
+
+/* x at the element (kh, kw) of every window: [.., 1, H', W'] */
+static const char *window_element(Writer *w, int64_t kh, int64_t kw)
+{
+    const Attrs *a = &w->value->attr;
+    const Shape *to = &w->value->type.shape;
+    int rank = rank_of(w->value->args[0]);
+    int64_t at[2] = {kh * a->dilation.at[0], kw * a->dilation.at[1]}, dims[MAX_RANK + 1];
+    Ints start = {.n = 2}, end = {.n = 2}, axes = {2, {rank - 2, rank - 1}};
+    for (int i = 0; i < 2; i++) {
+        start.at[i] = at[i];
+        end.at[i] = at[i] + (to->dim[to->rank - 2 + i] - 1) * a->stride.at[i] + 1;
+    }
+    const char *inputs[] = {writer_arg(w, 0), writer_ints(w, &start), writer_ints(w, &end),
+                            writer_ints(w, &axes), writer_ints(w, &a->stride)};
+    const char *part = writer_node(w, "Slice", 5, inputs);
+    for (int d = 0; d < rank - 2; d++)
+        dims[d] = to->dim[d];
+    dims[rank - 2] = 1;
+    dims[rank - 1] = to->dim[to->rank - 2];
+    dims[rank] = to->dim[to->rank - 1];
+    return writer_shaped(w, part, rank + 1, dims);
+}
+
+/* The elements of the window joined as a dimension, which is then split in two. */
+void write_unfold(Writer *w, const char *operators)
+{
+    (void)operators;
+    const Shape *to = &w->value->type.shape;
+    int64_t kh = w->value->attr.kernel.at[0], kw = w->value->attr.kernel.at[1];
+    Ints shape = {.n = to->rank};
+    memcpy(shape.at, to->dim, (size_t)to->rank * sizeof *to->dim);
+    const char **parts = NEW(w->arena, const char *, kh * kw);
+    for (int64_t i = 0; i < kh * kw; i++)
+        parts[i] = window_element(w, i / kw, i % kw);
+    const char *all = writer_node(w, "Concat", (int)(kh * kw), parts);
+    node_int(w, writer_node_of(w), "axis", to->rank - 4);
+    writer_last(w, "Reshape", 2, (const char *[]){all, writer_ints(w, &shape)});
 }

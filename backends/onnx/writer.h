@@ -67,6 +67,6 @@ int onnx_type_of(DType dtype);
 
 void write_value(Writer *w, const Value *v);
 ValueWriter write_linear, write_matmul, write_attention, write_layer_norm, write_group_norm,
-    write_gelu, write_silu, write_rsqrt, write_ne, write_one_hot;
+    write_gelu, write_silu, write_hard_swish, write_vecdot, write_unfold, write_rsqrt, write_ne, write_one_hot;
 
 #endif

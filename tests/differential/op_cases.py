@@ -593,6 +593,7 @@ def unary_makers():
                for op in ["log", "sqrt", "rsqrt"]]
     makers += [
         unary("silu", lambda torch, x: torch.nn.functional.silu(x)),
+        unary("hard_swish", lambda torch, x: torch.nn.functional.hardswish(x)),
         unary("gelu", lambda torch, x: torch.nn.functional.gelu(x), mode="erf"),
         unary("gelu", lambda torch, x: torch.nn.functional.gelu(x, approximate="tanh"),
               mode="tanh"),

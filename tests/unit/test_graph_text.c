@@ -38,6 +38,7 @@ static const char every_operator[] =
     "  %13 = gelu %x mode=tanh : f32[2,6,9,7]\n"
     "  %14 = sigmoid %c6 : f32[6]\n"
     "  %15 = silu %c6 : f32[6]\n"
+    "  %hard = hard_swish %c6 : f32[6]\n"
     "  %16 = tanh %c6 : f32[6]\n"
     "  %17 = erf %c6 : f32[6]\n"
     "  %18 = exp %c6 : f32[6]\n"
