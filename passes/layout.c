@@ -424,12 +424,31 @@ static void prepare_arguments(Layouter *l, Value *v)
         prepare_product(l, v);
 }
 
+/* A convolution's lanes lie along its channels: what its chain reads besides must be
+ * dense there, or the same for all of them. */
+static void prepare_chain_argument(Layouter *l, Value *v, int i)
+{
+    Value *x = v->args[i], *anchor = l->graph->groups.at[v->group].anchor;
+    Wish all = order_of_strides(&anchor->type.shape, anchor->place.stride), own = {.any = true};
+    int missing = anchor->type.shape.rank - x->type.shape.rank, n = 0;
+    int inner = all.order[anchor->type.shape.rank - 1] - missing;
+    if (x->group == v->group || inner < 0 || dense_in(x, inner))
+        return;
+    for (int d = 0; d < anchor->type.shape.rank; d++)
+        if (all.order[d] >= missing)
+            own.order[n++] = (signed char)(all.order[d] - missing);
+    value_set_arg(v, i, copy_before(l, first_of_group(l, v), x, &own));
+}
+
 /* All members of a group are stored (if at all) in the anchor's order. */
 static void place_computed(Layouter *l, Value *v)
 {
     const Group *group = &l->graph->groups.at[v->group];
     if (v == group->anchor)
         prepare_arguments(l, v);
+    else if (op_info[group->anchor->op].class == CLASS_conv)
+        for (int i = 0; i < v->nargs; i++)
+            prepare_chain_argument(l, v, i);
     const Value *last = group->members.at[group->members.n - 1];
     Wish wish = v == group->anchor ? natural_order(v, wish_of(l, last))
                                    : order_of_strides(&v->type.shape,
