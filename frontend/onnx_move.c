@@ -178,25 +178,39 @@ void onnx_build_split(Importer *in)
         onnx_fail(in, "the sizes make %lld, not %lld", (long long)at, (long long)size);
 }
 
-/* One axis of a Slice, as NumPy reads first:last:step. */
-static Value *sliced(Importer *in, Value *x, int axis, Ints s)
+/* One axis of a Slice, as NumPy reads first:last:step. What is cut is gathered in `a`,
+ * so that several axes are one slice; false: no elements are left. */
+static bool slice_axis(Importer *in, Value **from, int axis, Ints s, Attrs *a)
 {
+    Value *x = *from;
     int64_t n = x->type.shape.dim[axis], first = s.at[0], last = s.at[1], step = s.at[2];
     if (step == 0 || step > INT32_MAX || step < -INT32_MAX)
         onnx_fail(in, "a step of %lld is not supported", (long long)step);
     first = first < 0 ? first + n : first;
     last = last < 0 ? last + n : last;
     if (step < 0) { /* the same of the reversed axis */
-        x = onnx_reverse(in, x, axis);
+        *from = onnx_reverse(in, x, axis);
         first = n - 1 - first;
         last = n - 1 - last;
         step = -step;
     }
     first = first < 0 ? 0 : first;
     last = last > n ? n : last;
-    if (first >= last)
-        return NULL;
-    return onnx_slice(in, x, axis, (Ints){3, {first, (last - first + step - 1) / step, step}});
+    a->start.at[axis] = first;
+    a->shape.at[axis] = (last - first + step - 1) / step;
+    a->step.at[axis] = step;
+    return first < last;
+}
+
+static Attrs whole_slice(const Shape *s)
+{
+    Attrs a = attrs_default();
+    a.start.n = a.shape.n = a.step.n = s->rank;
+    for (int d = 0; d < s->rank; d++) {
+        a.shape.at[d] = s->dim[d];
+        a.step.at[d] = 1;
+    }
+    return a;
 }
 
 void onnx_build_slice(Importer *in)
@@ -213,13 +227,16 @@ void onnx_build_slice(Importer *in)
         steps = onnx_known_ints(in, 4);
     if (ends.n != starts.n || axes.n != starts.n || (steps.n && steps.n != starts.n))
         onnx_fail(in, "starts, ends, axes and steps differ in length");
-    for (int i = 0; i < starts.n && x; i++) {
+    Attrs a = whole_slice(&x->type.shape);
+    bool any = true, all = true;
+    for (int i = 0; i < starts.n && any; i++) {
         int axis = (int)onnx_axis(in, axes.at[i], x->type.shape.rank);
         int64_t step = steps.n ? steps.at[i] : 1;
-        x = sliced(in, x, axis, (Ints){3, {starts.at[i], ends.at[i], step}});
+        any = slice_axis(in, &x, axis, (Ints){3, {starts.at[i], ends.at[i], step}}, &a);
+        all = all && any && a.shape.at[axis] == x->type.shape.dim[axis];
     }
-    if (x)
-        onnx_result(in, 0, x);
+    if (any)
+        onnx_result(in, 0, all ? x : onnx_op(in, OP_slice, &a, 1, &x));
     else
         onnx_result_empty(in, 0);
 }

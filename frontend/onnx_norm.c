@@ -248,17 +248,17 @@ static Value *sum_of(Importer *in, Value *x, Ints axes)
     return onnx_reduce(in, OP_reduce_sum, x, axes, true);
 }
 
-static Value *reduced(Importer *in, Value *x, Ints axes)
+static Value *reduced(Importer *in, Value *x, Ints axes, bool keep)
 {
     const char *kind = in->node->op_type + strlen("Reduce");
     if (strcmp(kind, "Sum") == 0)
-        return sum_of(in, x, axes);
+        return onnx_reduce(in, OP_reduce_sum, x, axes, keep);
     if (strcmp(kind, "Mean") == 0)
-        return onnx_reduce(in, OP_reduce_mean, x, axes, true);
+        return onnx_reduce(in, OP_reduce_mean, x, axes, keep);
     if (strcmp(kind, "Max") == 0)
-        return onnx_reduce(in, OP_reduce_max, x, axes, true);
+        return onnx_reduce(in, OP_reduce_max, x, axes, keep);
     if (strcmp(kind, "Min") == 0)
-        return onnx_reduce(in, OP_reduce_min, x, axes, true);
+        return onnx_reduce(in, OP_reduce_min, x, axes, keep);
     if (strcmp(kind, "Prod") == 0)
         return product(in, x, axes);
     if (strcmp(kind, "L1") == 0)
@@ -283,12 +283,12 @@ void onnx_build_reduce(Importer *in)
         onnx_result(in, 0, x);
         return;
     }
-    Value *y = onnx_cast(in, reduced(in, onnx_cast(in, x, DT_f32), axes), x->type.dtype);
+    Value *y = onnx_cast(in, reduced(in, onnx_cast(in, x, DT_f32), axes, keep), x->type.dtype);
     Shape s = {0};
-    for (int d = 0, i = 0; !keep && d < y->type.shape.rank; d++)
+    for (int d = 0, i = 0; !keep && d < x->type.shape.rank; d++)
         if (i < axes.n && axes.at[i] == d)
             i++;
         else
-            s.dim[s.rank++] = y->type.shape.dim[d];
+            s.dim[s.rank++] = x->type.shape.dim[d];
     onnx_result(in, 0, keep ? y : onnx_reshape(in, y, s));
 }

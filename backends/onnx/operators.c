@@ -93,7 +93,7 @@ static void write_reduce_sum(Writer *w, const char *operators)
     node_int(w, writer_last(w, operators, 2, (const char *[]){x, axes}), "keepdims", a->keepdims);
 }
 
-/* ArgMax gives int64. */
+/* ArgMax gives int64. The reader sees through the Cast, so that is the helper by name. */
 static void write_argmax(Writer *w, const char *operators)
 {
     const Attrs *a = &w->value->attr;
@@ -101,7 +101,11 @@ static void write_argmax(Writer *w, const char *operators)
     const char *at = writer_unary(w, "ArgMax", writer_arg(w, 0));
     node_int(w, writer_node_of(w), "axis", a->axis);
     node_int(w, writer_node_of(w), "keepdims", a->keepdims);
-    node_int(w, writer_last(w, "Cast", 1, &at), "to", onnx_type_of(DT_i32));
+    Node *found = writer_node_of(w), *cast = writer_last(w, "Cast", 1, &at);
+    char *name = found->name;
+    found->name = cast->name;
+    cast->name = name;
+    node_int(w, cast, "to", onnx_type_of(DT_i32));
 }
 
 /* ---- moves -------------------------------------------------------------------- */
