@@ -297,6 +297,10 @@ void onnx_build_gemm(Importer *in)
     a = onnx_attr_int(in, "transA", 0) ? turned(in, a) : a;
     onnx_attr_int(in, "broadcast", 1); /* before opset 7; broadcast is the rule since */
     bool rows = onnx_attr_int(in, "transB", 0) != 0;
+    if (rows && is_weight(b) && !c && alpha == 1) {
+        onnx_result(in, 0, onnx_op(in, OP_linear, NULL, 2, (Value *[]){a, b}));
+        return;
+    }
     if (rows && is_weight(b) && c && is_weight(c) && alpha == 1 && beta == 1 &&
         c->type.shape.rank == 1 && c->type.shape.dim[0] == b->type.shape.dim[0]) {
         onnx_result(in, 0, onnx_op(in, OP_linear, NULL, 3, (Value *[]){a, b, c}));

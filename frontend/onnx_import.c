@@ -4,6 +4,7 @@
 #include "frontend/onnx_patterns.h"
 #include <ctype.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- errors, names ---------------------------------------------------------- */
@@ -52,6 +53,7 @@ static void slot_set(Importer *in, const char *name, OnnxSlot slot)
 static Value *source_new(Importer *in, Op op, const char *name, Type type)
 {
     Value *v = graph_source(in->graph, op, name, type, (Span){0});
+    v->name = NULL; /* else the name is taken by itself */
     v->name = graph_fresh_name(in->graph, word_of(in->arena, name));
     return v;
 }
@@ -154,10 +156,22 @@ int64_t onnx_attr_int(Importer *in, const char *name, int64_t fallback)
     return a && a->has_i ? a->i : fallback;
 }
 
+/* The shortest decimal that is that float: 1e-5 was meant, not 9.99999975e-6. */
+static double decimal_of(float x)
+{
+    char text[40];
+    for (int digits = 1; digits < 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)x);
+        if (strtof(text, NULL) == x)
+            return strtod(text, NULL);
+    }
+    return (double)x;
+}
+
 double onnx_attr_real(Importer *in, const char *name, double fallback)
 {
     const Onnx__AttributeProto *a = onnx_attr(in, name);
-    return a && a->has_f ? (double)a->f : fallback;
+    return a && a->has_f ? decimal_of(a->f) : fallback;
 }
 
 const char *onnx_attr_text(Importer *in, const char *name, const char *fallback)
@@ -276,8 +290,11 @@ static void input_add(Importer *in, const Onnx__ValueInfoProto *info)
 /* Real tensors are weights, numbers that steer are constants. */
 static Value *tensor_value(Importer *in, const char *name, Tensor *t)
 {
-    if (t->type.dtype != DT_f32 || t->type.shape.rank == 0)
-        return onnx_constant(in, t);
+    if (t->type.dtype != DT_f32 || t->type.shape.rank == 0) {
+        Value *constant = onnx_constant(in, t);
+        constant->name = graph_fresh_name(in->graph, word_of(in->arena, name));
+        return constant;
+    }
     Value *v = source_new(in, OP_weight, name, t->type);
     v->data = t;
     return v;

@@ -169,6 +169,25 @@ Value *rule_source(Graph *graph, Value *at, Value *x, Shape shape, bool turned)
     return w;
 }
 
+/* ---- shapes ---------------------------------------------------------------------- */
+
+static Value *rule_transposes(Graph *graph, Value *v)
+{
+    int perm[MAX_RANK];
+    if (v->op != OP_transpose || v->args[0]->op != OP_transpose)
+        return NULL;
+    for (int i = 0; i < v->attr.perm.n; i++)
+        perm[i] = (int)v->attr.perm.at[i];
+    return rule_transposed(graph, v, v->args[0], perm);
+}
+
+static Value *rule_reshapes(Graph *graph, Value *v)
+{
+    if (v->op != OP_reshape || v->args[0]->op != OP_reshape)
+        return NULL;
+    return rule_reshaped(graph, v, v->args[0]->args[0], v->type.shape);
+}
+
 /* ---- elementwise ---------------------------------------------------------------- */
 
 /* x sigmoid(x) */
@@ -346,7 +365,7 @@ static Value *rule_one_hot(Graph *graph, Value *v)
 /* ---- the walk --------------------------------------------------------------------- */
 
 static OnnxRule *const rules[] = {
-    rule_silu, rule_gelu, rule_hard_swish, rule_rsqrt, rule_ne, rule_one_hot,
+    rule_transposes, rule_reshapes, rule_silu, rule_gelu, rule_hard_swish, rule_rsqrt, rule_ne, rule_one_hot,
     rule_softmax, rule_layer_norm, rule_layer_norm_affine, rule_group_norm,
     rule_group_norm_affine, rule_batch_norm, rule_matmul_transposed, rule_linear,
     rule_linear_bias, rule_attention};

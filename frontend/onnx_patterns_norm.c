@@ -170,7 +170,7 @@ Value *rule_group_norm(Graph *graph, Value *v)
         return NULL;
     Value *x = inner->args[0]->args[0];
     int64_t groups = inner->attr.groups;
-    if (!shape_equal(&x->type.shape, &v->type.shape) || x->type.shape.rank < 3 ||
+    if (!shape_equal(&x->type.shape, &v->type.shape) || x->type.shape.rank < 2 ||
         inner->type.shape.dim[0] != x->type.shape.dim[0] ||
         inner->type.shape.dim[1] != groups || x->type.shape.dim[1] % groups)
         return NULL;

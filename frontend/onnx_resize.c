@@ -175,17 +175,18 @@ static bool native_attrs(const Rule *r, const Axis *axes, int rank, Attrs *a)
 {
     bool whole = rank == 4 && axes[0].in == axes[0].out && axes[1].in == axes[1].out;
     for (int d = 2; d < rank && whole; d++)
-        whole = axes[d].scale * (double)axes[d].in == (double)axes[d].out;
-    bool nearest = strcmp(r->mode, "nearest") == 0 && strcmp(r->nearest, "floor") == 0 &&
-                   strcmp(r->coords, "asymmetric") == 0;
+        whole = fabs(axes[d].scale * (double)axes[d].in - (double)axes[d].out) < 1e-9;
     bool half = strcmp(r->coords, "half_pixel") == 0 ||
                 (strcmp(r->coords, "pytorch_half_pixel") == 0 && axes[2].out > 1 && axes[3].out > 1);
     bool corners = strcmp(r->coords, "align_corners") == 0;
-    bool linear = strcmp(r->mode, "linear") == 0 && !r->exclude && (half || corners);
-    if (!whole || (!nearest && !linear))
+    bool asymmetric = strcmp(r->coords, "asymmetric") == 0;
+    const char *rounding = asymmetric ? "floor" : "round_prefer_ceil"; /* ours: modes.def */
+    bool nearest = strcmp(r->mode, "nearest") == 0 && strcmp(r->nearest, rounding) == 0;
+    bool linear = strcmp(r->mode, "linear") == 0 && !r->exclude;
+    if (!whole || (!nearest && !linear) || (!half && !corners && !asymmetric))
         return false;
     a->mode = nearest ? MODE_nearest : MODE_bilinear;
-    a->coords = nearest ? MODE_asymmetric : half ? MODE_half_pixel : MODE_align_corners;
+    a->coords = asymmetric ? MODE_asymmetric : half ? MODE_half_pixel : MODE_align_corners;
     a->shape.n = 4;
     for (int d = 0; d < 4; d++)
         a->shape.at[d] = axes[d].out;

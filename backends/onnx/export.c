@@ -6,10 +6,33 @@
 
 enum { OPSET = 13, IR_VERSION = 8 };
 
+static bool is_whole(const Value *v)
+{
+    switch ((int)v->op) {
+    case OP_cast: return v->attr.to == v->args[0]->type.dtype;
+    case OP_concat: return v->nargs == 1;
+    case OP_reshape: case OP_broadcast: case OP_slice: case OP_pad: return true;
+    case OP_transpose:
+        for (int d = 0; d < v->attr.perm.n; d++)
+            if (v->attr.perm.at[d] != d)
+                return false;
+        return true;
+    }
+    return false;
+}
+
+/* Does it give its argument as it is? */
+static bool is_nothing(const Value *v)
+{
+    return v->nargs > 0 && is_whole(v) && shape_equal(&v->type.shape, &v->args[0]->type.shape);
+}
+
 /* ---- names -------------------------------------------------------------------- */
 
 const char *writer_unique(Writer *w, StrMap *names, const char *wish)
 {
+    if ((unsigned char)*wish < ' ') /* a stranger's; helper constants begin so for a while */
+        wish = arena_printf(w->arena, "_%s", wish);
     int *taken = strmap_get(names, wish);
     if (!taken) {
         *strmap_slot(names, wish) = NEW(w->arena, int, 1);
@@ -32,7 +55,8 @@ static void names_reserve(Writer *w)
     for (int i = 0; i < w->graph->outputs.n; i++) {
         const Output *o = &w->graph->outputs.at[i];
         const char *name = writer_unique(w, &w->tensor_names, o->name);
-        if (op_info[o->value->op].class != CLASS_source && !w->tensor[o->value->id])
+        bool made = op_info[o->value->op].class != CLASS_source && !is_nothing(o->value);
+        if (made && !w->tensor[o->value->id])
             w->tensor[o->value->id] = name;
     }
     FOR_VALUES(v, w->graph)
@@ -180,8 +204,13 @@ static void live_mark(Writer *w)
             w->live[v->args[i]->id] = true;
 }
 
+/* What does nothing is no node: its tensor is that of its argument. */
 static void node_write(Writer *w, const Value *v)
 {
+    if (is_nothing(v)) {
+        w->tensor[v->id] = writer_source(w, v->args[0]);
+        return;
+    }
     const char *wish = v->label && *v->label ? v->label : op_info[v->op].name;
     w->value = v;
     w->name = writer_unique(w, &w->node_names, wish);
@@ -201,6 +230,7 @@ static void graph_write(Writer *w)
             node_write(w, v);
     for (int i = 0; i < w->graph->outputs.n; i++)
         output_write(w, &w->graph->outputs.at[i]);
+    writer_name_constants(w);
 }
 
 static Onnx__ModelProto *model_of(Writer *w)

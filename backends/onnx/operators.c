@@ -9,6 +9,24 @@ static void write_plain(Writer *w, const char *operators)
 
 /* ---- windows ------------------------------------------------------------------ */
 
+/* Ints as the graph may leave them out: all of the default. */
+static Ints ints_given(const Ints *ints, int n, int64_t otherwise)
+{
+    Ints out = *ints;
+    for (; out.n < n; out.n++)
+        out.at[out.n] = otherwise;
+    return out;
+}
+
+static void window_attrs(Writer *w, Node *node, const Ints *kernel)
+{
+    const Attrs *a = &w->value->attr;
+    Ints stride = ints_given(&a->stride, kernel->n, 1), pad = ints_given(&a->pad, 2 * kernel->n, 0);
+    node_ints(w, node, "kernel_shape", kernel);
+    node_ints(w, node, "strides", &stride);
+    node_ints(w, node, "pads", &pad);
+}
+
 static void write_conv(Writer *w, const char *operators)
 {
     const Attrs *a = &w->value->attr;
@@ -17,21 +35,18 @@ static void write_conv(Writer *w, const char *operators)
     Ints kernel = {.n = weight->rank - 2};
     for (int i = 0; i < kernel.n; i++)
         kernel.at[i] = weight->dim[2 + i];
-    node_ints(w, node, "kernel_shape", &kernel);
-    node_ints(w, node, "strides", &a->stride);
-    node_ints(w, node, "pads", &a->pad);
-    node_ints(w, node, "dilations", &a->dilation);
+    Ints dilation = ints_given(&a->dilation, kernel.n, 1);
+    window_attrs(w, node, &kernel);
+    node_ints(w, node, "dilations", &dilation);
     node_int(w, node, "group", a->groups);
 }
 
 static Node *write_window(Writer *w, const char *operators)
 {
-    const Attrs *a = &w->value->attr;
     Node *node = writer_plain(w, operators);
-    node_ints(w, node, "kernel_shape", &a->kernel);
-    node_ints(w, node, "strides", &a->stride);
-    node_ints(w, node, "pads", &a->pad);
-    node_int(w, node, "ceil_mode", a->ceil_mode);
+    Ints kernel = ints_given(&w->value->attr.kernel, 2, 1);
+    window_attrs(w, node, &kernel);
+    node_int(w, node, "ceil_mode", w->value->attr.ceil_mode);
     return node;
 }
 
@@ -102,30 +117,16 @@ static void write_argmax(Writer *w, const char *operators)
     node_int(w, writer_node_of(w), "axis", a->axis);
     node_int(w, writer_node_of(w), "keepdims", a->keepdims);
     Node *found = writer_node_of(w), *cast = writer_last(w, "Cast", 1, &at);
-    char *name = found->name;
-    found->name = cast->name;
-    cast->name = name;
     node_int(w, cast, "to", onnx_type_of(DT_i32));
+    writer_core(w, found);
 }
 
 /* ---- moves -------------------------------------------------------------------- */
 
 static void write_slice(Writer *w, const char *operators)
 {
-    const Attrs *a = &w->value->attr;
-    const Shape *from = &w->value->args[0]->type.shape;
-    Ints start = {0}, end = {0}, axes = {0}, step = {0};
-    for (int d = 0; d < from->rank; d++) {
-        int64_t n = a->shape.at[d], by = a->step.at[d];
-        if (n == from->dim[d])
-            continue;
-        start.at[start.n++] = a->start.at[d];
-        end.at[end.n++] = a->start.at[d] + (n - 1) * by + 1;
-        axes.at[axes.n++] = d;
-        step.at[step.n++] = by;
-    }
-    const char *inputs[] = {writer_arg(w, 0), writer_ints(w, &start), writer_ints(w, &end),
-                            writer_ints(w, &axes), writer_ints(w, &step)};
+    const char *inputs[5];
+    writer_slice(w, &w->value->attr, inputs);
     writer_last(w, operators, 5, inputs);
 }
 

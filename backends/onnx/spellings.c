@@ -22,6 +22,19 @@ static const char *last_turned(Writer *w, const char *x, int rank)
     return writer_turned(w, x, rank, perm);
 }
 
+/* A vector is a matrix of one row. */
+static void write_linear_vector(Writer *w)
+{
+    const Value *v = w->value;
+    int64_t row[] = {1, v->args[0]->type.shape.dim[0]};
+    const char *inputs[] = {writer_shaped(w, writer_arg(w, 0), 2, row), writer_arg(w, 1),
+                            v->nargs == 3 ? writer_arg(w, 2) : ""};
+    const char *y = writer_node(w, "Gemm", v->nargs, inputs);
+    node_int(w, writer_node_of(w), "transB", 1);
+    const char *shape = writer_ints(w, &(Ints){1, {v->type.shape.dim[0]}});
+    writer_last(w, "Reshape", 2, (const char *[]){y, shape});
+}
+
 /* Gemm is for matrices; with more dimensions it is x W^T + b. */
 void write_linear(Writer *w, const char *operators)
 {
@@ -29,6 +42,10 @@ void write_linear(Writer *w, const char *operators)
     const Value *v = w->value;
     if (rank_of(v->args[0]) == 2) {
         node_int(w, writer_plain(w, "Gemm"), "transB", 1);
+        return;
+    }
+    if (rank_of(v->args[0]) == 1) {
+        write_linear_vector(w);
         return;
     }
     const char *inputs[] = {writer_arg(w, 0), last_turned(w, writer_arg(w, 1), 2)};
@@ -79,10 +96,12 @@ void write_attention(Writer *w, const char *operators)
     s = writer_unary(w, "Softmax", s);
     node_int(w, writer_node_of(w), "axis", 3);
     const char *y = writer_binary(w, "MatMul", s, heads_split(w, 2, false));
+    Node *core = writer_node_of(w);
     y = writer_turned(w, y, 4, (int64_t[]){0, 2, 1, 3});
     Ints shape = {.n = 3};
     memcpy(shape.at, v->type.shape.dim, 3 * sizeof *shape.at);
     writer_last(w, "Reshape", 2, (const char *[]){y, writer_ints(w, &shape)});
+    writer_core(w, core);
 }
 
 /* ---- normalisations ------------------------------------------------------------- */
@@ -92,18 +111,13 @@ void write_layer_norm(Writer *w, const char *operators)
     (void)operators;
     const Value *v = w->value;
     const char *inputs[3] = {writer_arg(w, 0)};
-    int64_t dims[MAX_RANK], n = 1;
-    int rank = rank_of(v) - (int)v->attr.axis;
-    for (int i = 0; i < rank; i++) {
-        dims[i] = v->type.shape.dim[v->attr.axis + i];
-        n *= dims[i];
-    }
+    Shape part = {.rank = rank_of(v) - (int)v->attr.axis};
+    for (int i = 0; i < part.rank; i++)
+        part.dim[i] = v->type.shape.dim[v->attr.axis + i];
     for (int i = 1; i < v->nargs; i++)
         inputs[i] = writer_arg(w, i);
     if (v->nargs == 1)
-        inputs[1] = writer_fill(w, n, 1);
-    if (v->nargs == 1 && rank > 1)
-        inputs[1] = writer_shaped(w, inputs[1], rank, dims);
+        inputs[1] = writer_fill(w, part, 1);
     Node *node = writer_last(w, "LayerNormalization", v->nargs == 3 ? 3 : 2, inputs);
     node_int(w, node, "axis", v->attr.axis);
     node_real(w, node, "epsilon", v->attr.eps);
@@ -132,7 +146,8 @@ void write_group_norm(Writer *w, const char *operators)
     int64_t groups = v->attr.groups;
     int64_t rows[] = {s->dim[0], groups, shape_count(s) / (s->dim[0] * groups)};
     const char *x = writer_shaped(w, writer_arg(w, 0), 3, rows);
-    const char *inputs[] = {x, writer_fill(w, groups, 1), writer_fill(w, groups, 0)};
+    const char *inputs[] = {x, writer_fill(w, shape_of(1, &groups), 1),
+                            writer_fill(w, shape_of(1, &groups), 0)};
     const char *y = writer_node(w, "InstanceNormalization", 3, inputs);
     node_real(w, writer_node_of(w), "epsilon", v->attr.eps);
     const char *back[] = {y, writer_ints(w, &shape)};
@@ -224,27 +239,25 @@ void write_one_hot(Writer *w, const char *operators)
 
 /* ---- windows -------------------------------------------------------------------- */
 
-/* x at the element (kh, kw) of every window: [.., 1, H', W'] */
+/* The slice of x that element (kh, kw) of every window reads: [.., H', W'] */
 static const char *window_element(Writer *w, int64_t kh, int64_t kw)
 {
     const Attrs *a = &w->value->attr;
-    const Shape *to = &w->value->type.shape;
-    int rank = rank_of(w->value->args[0]);
-    int64_t at[2] = {kh * a->dilation.at[0], kw * a->dilation.at[1]}, dims[MAX_RANK + 1];
-    Ints start = {.n = 2}, end = {.n = 2}, axes = {2, {rank - 2, rank - 1}};
-    for (int i = 0; i < 2; i++) {
-        start.at[i] = at[i];
-        end.at[i] = at[i] + (to->dim[to->rank - 2 + i] - 1) * a->stride.at[i] + 1;
+    const Shape *from = &w->value->args[0]->type.shape, *to = &w->value->type.shape;
+    Attrs cut = attrs_default();
+    cut.start.n = cut.shape.n = cut.step.n = from->rank;
+    for (int d = 0; d < from->rank; d++) {
+        int i = d - (from->rank - 2);
+        int64_t at = i == 0 ? kh : kw;
+        cut.shape.at[d] = i < 0 ? from->dim[d] : to->dim[to->rank - 2 + i];
+        cut.start.at[d] = i < 0 ? 0 : at * (a->dilation.n ? a->dilation.at[i] : 1);
+        cut.step.at[d] = i < 0 || !a->stride.n ? 1 : a->stride.at[i];
     }
-    const char *inputs[] = {writer_arg(w, 0), writer_ints(w, &start), writer_ints(w, &end),
-                            writer_ints(w, &axes), writer_ints(w, &a->stride)};
-    const char *part = writer_node(w, "Slice", 5, inputs);
-    for (int d = 0; d < rank - 2; d++)
-        dims[d] = to->dim[d];
-    dims[rank - 2] = 1;
-    dims[rank - 1] = to->dim[to->rank - 2];
-    dims[rank] = to->dim[to->rank - 1];
-    return writer_shaped(w, part, rank + 1, dims);
+    const char *inputs[5];
+    if (memcmp(cut.shape.at, from->dim, sizeof *from->dim * (size_t)from->rank) == 0)
+        return writer_arg(w, 0);
+    writer_slice(w, &cut, inputs);
+    return writer_node(w, "Slice", 5, inputs);
 }
 
 /* The elements of the window joined as a dimension, which is then split in two. */
@@ -252,13 +265,22 @@ void write_unfold(Writer *w, const char *operators)
 {
     (void)operators;
     const Shape *to = &w->value->type.shape;
-    int64_t kh = w->value->attr.kernel.at[0], kw = w->value->attr.kernel.at[1];
+    int rank = to->rank - 2;
+    int64_t n = to->dim[rank - 2] * to->dim[rank - 1], width = to->dim[rank - 1], dims[MAX_RANK + 1];
     Ints shape = {.n = to->rank};
     memcpy(shape.at, to->dim, (size_t)to->rank * sizeof *to->dim);
-    const char **parts = NEW(w->arena, const char *, kh * kw);
-    for (int64_t i = 0; i < kh * kw; i++)
-        parts[i] = window_element(w, i / kw, i % kw);
-    const char *all = writer_node(w, "Concat", (int)(kh * kw), parts);
-    node_int(w, writer_node_of(w), "axis", to->rank - 4);
+    memcpy(dims, to->dim, (size_t)(rank - 2) * sizeof *dims);
+    dims[rank - 2] = 1;
+    dims[rank - 1] = to->dim[rank];
+    dims[rank] = to->dim[rank + 1];
+    const char **parts = NEW(w->arena, const char *, n), *all = NULL;
+    for (int64_t i = 0; i < n; i++) {
+        all = window_element(w, i / width, i % width);
+        parts[i] = n == 1 ? all : writer_shaped(w, all, rank + 1, dims);
+    }
+    if (n > 1) {
+        all = writer_node(w, "Concat", (int)n, parts);
+        node_int(w, writer_node_of(w), "axis", rank - 2);
+    }
     writer_last(w, "Reshape", 2, (const char *[]){all, writer_ints(w, &shape)});
 }

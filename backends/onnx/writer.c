@@ -1,5 +1,6 @@
 /* Nodes, attributes and helper constants: the words in which operators are written. */
 #include "backends/onnx/writer.h"
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- attributes --------------------------------------------------------------- */
@@ -114,15 +115,41 @@ Node *writer_node_of(Writer *w)
     return w->nodes.at[w->nodes.n - 1];
 }
 
+void writer_core(Writer *w, Node *node)
+{
+    Node *last = writer_node_of(w);
+    char *name = node->name;
+    node->name = last->name;
+    last->name = name;
+}
+
 /* ---- constants ---------------------------------------------------------------- */
 
-static const char *constant_add(Writer *w, const char *what, Onnx__TensorProto *t)
+/* A helper constant is called after the node that reads it, whose name may still be
+ * exchanged: until all nodes are there its name is a number, which no other tensor's
+ * begins with. */
+static const char *constant_add(Writer *w, Onnx__TensorProto *t)
 {
-    const char *wish = arena_printf(w->arena, "%s_%s", w->name, what);
-    const char *name = writer_unique(w, &w->tensor_names, wish);
-    t->name = arena_strdup(w->arena, name);
+    t->name = arena_printf(w->arena, "\1%d", w->constants.n);
+    VEC_PUSH(w->arena, w->constants, t);
     VEC_PUSH(w->arena, w->initializers, t);
-    return name;
+    return t->name;
+}
+
+void writer_name_constants(Writer *w)
+{
+    for (int i = 0; i < w->nodes.n; i++) {
+        Node *node = w->nodes.at[i];
+        for (size_t k = 0; k < node->n_input; k++) {
+            if (node->input[k][0] != '\1')
+                continue;
+            Onnx__TensorProto *t = w->constants.at[atoi(node->input[k] + 1)];
+            bool shape = t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
+            const char *wish = arena_printf(w->arena, "%s_%s", node->name, shape ? "ints" : "constant");
+            t->name = arena_strdup(w->arena, writer_unique(w, &w->tensor_names, wish));
+            node->input[k] = t->name;
+        }
+    }
 }
 
 const char *writer_ints(Writer *w, const Ints *ints)
@@ -137,12 +164,12 @@ const char *writer_ints(Writer *w, const Ints *ints)
     t->n_int64_data = (size_t)ints->n;
     t->int64_data = NEW(w->arena, int64_t, ints->n + 1);
     memcpy(t->int64_data, ints->at, (size_t)ints->n * sizeof *t->int64_data);
-    return constant_add(w, "ints", t);
+    return constant_add(w, t);
 }
 
 const char *writer_constant(Writer *w, const Tensor *data)
 {
-    return constant_add(w, "constant", writer_tensor(w, "", data, data->type));
+    return constant_add(w, writer_tensor(w, "", data, data->type));
 }
 
 const char *writer_real(Writer *w, double value)
@@ -152,10 +179,10 @@ const char *writer_real(Writer *w, double value)
     return writer_constant(w, data);
 }
 
-const char *writer_fill(Writer *w, int64_t n, double value)
+const char *writer_fill(Writer *w, Shape shape, double value)
 {
-    Tensor *data = tensor_new(w->arena, (Type){DT_f32, shape_of(1, &n)});
-    for (int64_t i = 0; i < n; i++)
+    Tensor *data = tensor_new(w->arena, (Type){DT_f32, shape});
+    for (int64_t i = 0; i < shape_count(&shape); i++)
         tensor_set(data, i, value);
     return writer_constant(w, data);
 }
@@ -174,4 +201,24 @@ const char *writer_turned(Writer *w, const char *x, int rank, const int64_t *per
     const char *y = writer_unary(w, "Transpose", x);
     node_ints(w, writer_node_of(w), "perm", &order);
     return y;
+}
+
+void writer_slice(Writer *w, const Attrs *a, const char **inputs)
+{
+    const Shape *from = &w->value->args[0]->type.shape;
+    Ints start = {0}, end = {0}, axes = {0}, step = {0};
+    for (int d = 0; d < from->rank; d++) {
+        int64_t n = a->shape.at[d], by = d < a->step.n ? a->step.at[d] : 1;
+        if (n == from->dim[d])
+            continue;
+        start.at[start.n++] = a->start.at[d];
+        end.at[end.n++] = a->start.at[d] + (n - 1) * by + 1;
+        axes.at[axes.n++] = d;
+        step.at[step.n++] = by;
+    }
+    inputs[0] = writer_arg(w, 0);
+    inputs[1] = writer_ints(w, &start);
+    inputs[2] = writer_ints(w, &end);
+    inputs[3] = writer_ints(w, &axes);
+    inputs[4] = writer_ints(w, &step);
 }

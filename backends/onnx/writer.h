@@ -20,6 +20,7 @@ typedef struct Writer {
     VEC(Onnx__TensorProto *) initializers; /* in order of first use */
     VEC(Onnx__ValueInfoProto *) inputs;
     VEC(Onnx__ValueInfoProto *) outputs;
+    VEC(Onnx__TensorProto *) constants; /* helpers, not yet named: see constant_add */
     StrMap node_names, tensor_names; /* those taken */
     const char **tensor;             /* by value id: its tensor's name, NULL: none yet */
     bool *live;                      /* by value id: does an output need it? */
@@ -43,12 +44,17 @@ const char *writer_node(Writer *w, const char *operator, int n, const char *cons
 const char *writer_unary(Writer *w, const char *operator, const char *x);
 const char *writer_binary(Writer *w, const char *operator, const char *a, const char *b);
 Node *writer_node_of(Writer *w); /* the node made last, to give it attributes */
+/* The reader makes the value at this helper, not at the last node: that has its name. */
+void writer_core(Writer *w, Node *node);
+void writer_name_constants(Writer *w); /* at the end */
 
 const char *writer_ints(Writer *w, const Ints *ints); /* int64 initializers */
 const char *writer_real(Writer *w, double value);     /* f32 scalar */
-const char *writer_fill(Writer *w, int64_t n, double value); /* f32[n] */
+const char *writer_fill(Writer *w, Shape shape, double value); /* f32 */
 const char *writer_constant(Writer *w, const Tensor *data);
 const char *writer_shaped(Writer *w, const char *x, int rank, const int64_t *dims);
+/* The inputs of a Slice of argument 0: start, shape and step of `a`, whole axes left out. */
+void writer_slice(Writer *w, const Attrs *a, const char **inputs);
 const char *writer_turned(Writer *w, const char *x, int rank, const int64_t *perm);
 
 void node_int(Writer *w, Node *node, const char *name, int64_t value);

@@ -1,0 +1,80 @@
+/* Graphs written as ONNX files, read, and written again:
+ *
+ *   onnx_round_trip CASE...
+ *
+ * CASE is a folder with graph.txt (ir/graph.h) and NAME.npy for each input and
+ * weight. Into it: 1.onnx, the graph; 2.onnx, what was read of that, written again,
+ * which must be the same bytes; OUTPUT.exact.npy, the values of the graph read. */
+#include "backends/onnx/onnx.h"
+#include "frontend/onnx.h"
+#include "support/file.h"
+#include "tests/differential/npy_file.h"
+
+static const Tensor **read_tensors(Arena *arena, const char *folder, Graph *graph)
+{
+    int n = 0;
+    FOR_VALUES(v, graph)
+        n += v->op == OP_input;
+    const Tensor **inputs = NEW(arena, const Tensor *, n + 1);
+    n = 0;
+    FOR_VALUES(v, graph) {
+        const char *path = arena_printf(arena, "%s/%s.npy", folder, v->attr.name);
+        if (v->op == OP_weight)
+            v->data = npy_read(arena, path, v->type);
+        if (v->op == OP_input)
+            inputs[n++] = npy_read(arena, path, v->type);
+    }
+    return inputs;
+}
+
+static bool same_files(const char *a, const char *b, Diag *diag)
+{
+    Bytes x, y;
+    return bytes_map(&x, a, diag) && bytes_map(&y, b, diag) && x.n == y.n &&
+           memcmp(x.at, y.at, x.n) == 0;
+}
+
+static bool evaluate(Arena *arena, const char *folder, const Graph *graph,
+                     const Tensor *const *inputs, Diag *diag)
+{
+    const Result *r = graph_eval(graph, EVAL_exact, inputs, arena, NULL, NULL, diag);
+    for (int i = 0; r && i < graph->outputs.n; i++)
+        npy_write(arena_printf(arena, "%s/%s.exact.npy", folder, graph->outputs.at[i].name),
+                  "<f8", &r[i].type.shape, r[i].exact, sizeof *r[i].exact);
+    return r != NULL;
+}
+
+static bool run_case(Arena *arena, const char *folder)
+{
+    Diag *diag = diag_new(arena);
+    const char *first = arena_printf(arena, "%s/1.onnx", folder);
+    const char *second = arena_printf(arena, "%s/2.onnx", folder);
+    const Source *source =
+        source_read(arena, diag, (Span){0}, arena_printf(arena, "%s/graph.txt", folder));
+    Graph *graph = source ? graph_parse(arena, source, diag) : NULL;
+    const Tensor **inputs = graph ? read_tensors(arena, folder, graph) : NULL;
+    Graph *read = graph && onnx_export(graph, first, diag) ? onnx_load(arena, diag, first, NULL)
+                                                           : NULL;
+    bool good = read && onnx_export(read, second, diag) &&
+                evaluate(arena, folder, read, inputs, diag);
+    diag_print(diag, stderr, 0);
+    if (good && !same_files(first, second, diag)) {
+        Text text = text_new(arena);
+        graph_print(read, (PrintStyle){0}, &text);
+        printf("%s: read and written again it is another file; what was read:\n%s", folder,
+               text_str(&text));
+        return false;
+    }
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    int failures = 0;
+    for (int i = 1; i < argc; i++) {
+        Arena *arena = arena_new();
+        failures += !run_case(arena, argv[i]);
+        arena_free(arena);
+    }
+    return failures != 0;
+}
