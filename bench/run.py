@@ -18,7 +18,6 @@ import time
 import numpy as np
 
 import engines
-import graph_to_onnx
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PAUSE = 0.3  # seconds: threads of the engine before that wait by spinning stop
@@ -35,9 +34,8 @@ class Network:
             call([vtc, "init", source, "--seed=1", "-o", weights])
         call([vtc, "build", source, "--weights=" + weights, "-o", self.program])
         if not os.path.exists(self.onnx):
-            text = call([vtc, "dump", source, "--stage=graph"])
-            graph_to_onnx.export(text, graph_to_onnx.read_safetensors(weights), self.onnx)
-        self.input, self.output = "%image", "logits"
+            call([vtc, "build", source, "--weights=" + weights, "--emit=onnx", "-o", self.onnx])
+        self.input, self.output = "image", "logits"
         report = json.loads(call([vtc, "report", source, "--format=json"]))
         self.macs = report["total"]["macs"]
 

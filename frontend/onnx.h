@@ -25,8 +25,13 @@ typedef struct OnnxOptions {
     VEC(OnnxKnown) known;
     VEC(const char *) inputs; /* out: all inputs in the file's order, less initialisers */
     VEC(const char *) wanted; /* out: inputs whose value had to be known */
+    bool every_node;          /* make each node's results outputs, behind the file's */
+    VEC(const char *) nodes;  /* out: what makes each of those, "Conv 'name'" */
 } OnnxOptions;
 
+/* The file with the last `n` outputs of the graph, read with every_node, added to its
+ * own; whole or not at all. */
+bool onnx_add_outputs(const Graph *graph, const char *path, int n, const char *to, Diag *diag);
 bool onnx_is_model(const char *path); /* by its name: .onnx */
 /* The network of a file; NULL with everything that stands in the way in diag. */
 Graph *onnx_load(Arena *arena, Diag *diag, const char *path, OnnxOptions *options);

@@ -118,6 +118,33 @@ bool onnx_read_tensor(Arena *arena, Diag *diag, const void *data, size_t n, Onnx
     return known->tensor || empty;
 }
 
+/* Two messages behind each other are one, whose lists are joined (protobuf's encoding):
+ * so outputs are added without writing the file anew. */
+bool onnx_add_outputs(const Graph *graph, const char *path, int n, const char *to, Diag *diag)
+{
+    Arena *arena = graph->arena;
+    Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
+    Onnx__GraphProto more = ONNX__GRAPH_PROTO__INIT;
+    Bytes bytes;
+    model.graph = &more;
+    more.output = NEW(arena, Onnx__ValueInfoProto *, n + 1);
+    for (int i = graph->outputs.n - n; i < graph->outputs.n; i++) {
+        Onnx__ValueInfoProto *info = NEW(arena, Onnx__ValueInfoProto, 1);
+        onnx__value_info_proto__init(info);
+        info->name = arena_strdup(arena, graph->outputs.at[i].name);
+        more.output[more.n_output++] = info;
+    }
+    size_t size = onnx__model_proto__get_packed_size(&model);
+    uint8_t *packed = NEW(arena, uint8_t, size + 1);
+    onnx__model_proto__pack(&model, packed);
+    OutFile *out = bytes_map(&bytes, path, diag) ? outfile_open(arena, to, diag) : NULL;
+    if (!out)
+        return false;
+    outfile_write(out, bytes.at, bytes.n);
+    outfile_write(out, packed, size);
+    return outfile_close(out, diag);
+}
+
 bool onnx_is_model(const char *path)
 {
     size_t n = strlen(path);

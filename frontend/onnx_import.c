@@ -497,6 +497,31 @@ static void output_add(Importer *in, const Onnx__ValueInfoProto *info)
         VEC_PUSH(in->arena, in->graph->outputs, (Output){.name = name, .value = slot->value});
 }
 
+static bool is_file_output(const Onnx__GraphProto *g, const char *name)
+{
+    for (size_t i = 0; i < g->n_output; i++)
+        if (strcmp(text_or(g->output[i]->name, ""), name) == 0)
+            return true;
+    return false;
+}
+
+/* Constants are left out: they are what they are in both. */
+static void node_outputs_add(Importer *in, const Onnx__GraphProto *g)
+{
+    for (size_t i = 0; i < g->n_node; i++)
+        for (size_t k = 0; k < g->node[i]->n_output; k++) {
+            const char *name = g->node[i]->output[k];
+            const OnnxSlot *slot = *name ? slot_of(in, name) : NULL;
+            if (!slot || !slot->value || op_info[slot->value->op].class == CLASS_source ||
+                is_file_output(g, name))
+                continue;
+            VEC_PUSH(in->arena, in->graph->outputs, (Output){.name = name, .value = slot->value});
+            const char *what = arena_printf(in->arena, "%s '%s'", g->node[i]->op_type,
+                                            text_or(g->node[i]->name, name));
+            VEC_PUSH(in->arena, in->options->nodes, what);
+        }
+}
+
 static void unused_remove(Graph *graph)
 {
     graph_count_uses(graph);
@@ -525,6 +550,8 @@ static void graph_read(Importer *in, const Onnx__GraphProto *g)
             output_add(in, g->output[i]);
     if (!in->diag->errors && in->graph->outputs.n == 0)
         diag_error(in->diag, (Span){0}, "this ONNX file has no outputs");
+    if (!in->diag->errors && in->options->every_node)
+        node_outputs_add(in, g);
 }
 
 Graph *onnx_parse(Arena *arena, Diag *diag, const char *dir, const void *data, size_t n,

@@ -18,13 +18,13 @@ typedef struct CommandOptions {
     int model_count;
     const char *model_name, *out, *emit, *backend, *target, *cpu, *weights, *weights_as;
     const char *format, *stage, *after, *passes, *stop_after, *input, *vectors, *profile;
-    const char *models_dir, *outputs;
+    const char *models_dir, *outputs, *engine;
     const char *skip[16], *dim[16];
     int skips, dims;
     int max_threads, threads, runs;
     uint64_t seed;
     bool exact, plain, small, o0, time_passes, layers, verbose, debug, help;
-    bool compare, paper;
+    bool compare, paper, nodes;
 } CommandOptions;
 
 typedef struct Context Context;
@@ -50,6 +50,9 @@ int context_finish(Context *c, int code);
 /* The model with its weights as --weights says: bound, or (init) by seed, or
  * unbound. NULL with diag. */
 Graph *load_model(Context *c, const char *path, bool need_weights);
+/* What --dim says, for files whose dimensions are free; false with diag. */
+struct OnnxOptions;
+bool read_dims(Context *c, struct OnnxOptions *options);
 /* Has every weight its elements? */
 bool is_bound(const Graph *graph);
 /* The pipeline as the options say. */

@@ -19,7 +19,7 @@ static const char *weights_beside(Context *c, const char *path)
 }
 
 /* "batch=4", as often as --dim was said. */
-static bool read_dims(Context *c, OnnxOptions *options)
+bool read_dims(Context *c, OnnxOptions *options)
 {
     for (int i = 0; i < c->o.dims; i++) {
         const char *equals = strrchr(c->o.dim[i], '=');

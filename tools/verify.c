@@ -1,10 +1,10 @@
 /* vtc verify: every stage against the reference, on random inputs by --seed or on
- * --input. */
+ * --input; of ONNX files also against ONNX Runtime. */
 #include "backends/llvm/llvm.h"
 #include "backends/verify.h"
 #include "runtime/inputs.h"
 #include "runtime/threads.h"
-#include "tools/command.h"
+#include "tools/verify_engine.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -76,11 +76,65 @@ static bool fill_inputs(Context *c, const Graph *graph, const Tensor **inputs, i
     return true;
 }
 
+/* Every stage of ours against the reference. */
+static bool verify_stages(Context *c, Graph *graph, const Tensor *const *inputs, Text *report)
+{
+    static const char *const compilers[] = {"gcc", "clang", NULL}, *const none[] = {NULL};
+    bool llvm_alone = c->o.backend && c->backend == BACKEND_llvm;
+    VtcPool *pool = NULL;
+    VtcError error;
+    if (c->o.max_threads > 1)
+        vtc_pool_create(&pool, 2, &error);
+    const VtcExecutor *executors[2] = {pool ? vtc_pool_executor(pool) : NULL, NULL};
+    VerifyOptions options = {.target = c->target, .pipeline = pipeline_options(c),
+                             .inputs = inputs, .exact = c->o.exact, .verbose = c->o.verbose,
+                             .compilers = llvm_alone ? none : compilers,
+                             .llvm = !c->o.backend || llvm_alone,
+                             .executors = executors, .vectors = c->o.vectors};
+    bool good = verify_graph(graph, &options, report, c->diag);
+    vtc_pool_destroy(pool);
+    return good;
+}
+
+/* The network as written, once more: passes have changed the other. */
+static int engine_stage(Context *c, const Tensor *const *inputs, Text *report)
+{
+    OnnxOptions options = {.every_node = c->o.nodes};
+    bool file = onnx_is_model(c->o.models[0]);
+    Graph *graph = !file ? load_model(c, c->o.models[0], false)
+                   : read_dims(c, &options)
+                       ? onnx_load(c->arena, c->diag, c->o.models[0], &options)
+                       : NULL;
+    if (!graph)
+        return EXIT_INPUT;
+    if (!is_bound(graph))
+        weights_init(graph, c->o.seed);
+    switch (verify_engine(c, graph, c->o.nodes ? &options : NULL, inputs, report)) {
+    case ENGINE_agrees: return EXIT_OK;
+    case ENGINE_differs: return EXIT_INPUT;
+    case ENGINE_missing: break;
+    }
+    return c->o.engine ? EXIT_ENVIRONMENT : EXIT_OK; /* asked for, or only offered */
+}
+
+static bool check_call(Context *c)
+{
+    bool file = onnx_is_model(c->o.models[0]);
+    const char *wrong = c->o.engine && strcmp(c->o.engine, "onnxruntime") != 0
+                            ? "--with takes onnxruntime"
+                        : c->o.nodes && !file ? "--nodes takes an ONNX file"
+                                              : NULL;
+    if (wrong)
+        fprintf(stderr, "vtc: %s\n", wrong);
+    return !wrong;
+}
+
 int command_verify(Context *c)
 {
     enum { MOST_INPUTS = 64 };
-    static const char *const compilers[] = {"gcc", "clang", NULL}, *const none[] = {NULL};
     const Tensor *inputs[MOST_INPUTS] = {0};
+    if (!check_call(c))
+        return EXIT_CALL;
     if (c->o.backend && c->backend == BACKEND_llvm && !llvm_available(c->diag))
         return context_finish(c, EXIT_ENVIRONMENT);
     Graph *graph = load_model(c, c->o.models[0], false);
@@ -90,20 +144,10 @@ int command_verify(Context *c)
         weights_init(graph, c->o.seed);
     if (!fill_inputs(c, graph, inputs, MOST_INPUTS))
         return context_finish(c, EXIT_INPUT);
-    VtcPool *pool = NULL;
-    VtcError error;
-    if (c->o.max_threads > 1)
-        vtc_pool_create(&pool, 2, &error);
-    const VtcExecutor *executors[2] = {pool ? vtc_pool_executor(pool) : NULL, NULL};
-    VerifyOptions options = {.target = c->target, .pipeline = pipeline_options(c),
-                             .inputs = inputs, .exact = c->o.exact, .verbose = c->o.verbose,
-                             .compilers = c->o.backend && c->backend == BACKEND_llvm ? none
-                                                                                : compilers,
-                             .llvm = !c->o.backend || c->backend == BACKEND_llvm,
-                             .executors = executors, .vectors = c->o.vectors};
     Text report = text_new(c->arena);
-    bool good = verify_graph(graph, &options, &report, c->diag);
-    vtc_pool_destroy(pool);
+    int code = c->o.engine || verify_stages(c, graph, inputs, &report) ? EXIT_OK : EXIT_INPUT;
+    if (code == EXIT_OK && (c->o.engine || onnx_is_model(c->o.models[0])))
+        code = engine_stage(c, inputs, &report);
     fputs(text_str(&report), stdout);
-    return context_finish(c, good ? EXIT_OK : EXIT_INPUT);
+    return context_finish(c, code);
 }

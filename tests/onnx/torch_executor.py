@@ -270,11 +270,13 @@ def attribute(a):
 
 
 class Executor:
-    def __init__(self, path):
+    def __init__(self, path, check=True):
         self.model = onnx.load(path)
-        onnx.checker.check_model(self.model, full_check=True)
+        if check:
+            onnx.checker.check_model(self.model, full_check=True)
 
-    def run(self, inputs):
+    def run(self, inputs, fault=None):
+        """`fault`: the node whose result is spoiled, to see that it is found."""
         graph = self.model.graph
         values = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy())
                   for t in graph.initializer}
@@ -283,5 +285,6 @@ class Executor:
             for node in graph.node:
                 args = [values[name] if name else None for name in node.input]
                 a = {x.name: attribute(x) for x in node.attribute}
-                values[node.output[0]] = RULES[node.op_type](args, a)
+                result = RULES[node.op_type](args, a)
+                values[node.output[0]] = result * 2 + 1 if node.name == fault else result
         return {o.name: values[o.name].numpy() for o in graph.output}
