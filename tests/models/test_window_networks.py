@@ -4,66 +4,19 @@ torch.nn.functional.unfold, with the weights under the names of the language.
 
     test_window_networks.py VTC [MODEL...]
 """
-import json
 import math
 import os
-import struct
-import subprocess
 import sys
-import tempfile
+
+import beside_torch
 
 try:
-    import numpy as np
     import torch
     import torch.nn.functional as F
 except ImportError as missing:
-    print("skipped: %s" % missing)
-    sys.exit(77)
+    beside_torch.skip(missing)
 
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "window_networks.vt")
-TOLERANCE = 1e-4
-
-
-# ---- weights by their names ----------------------------------------------------
-
-
-def safetensors(path):
-    with open(path, "rb") as f:
-        data = f.read()
-    size, = struct.unpack("<Q", data[:8])
-    tensors = {}
-    for name, t in json.loads(data[8:8 + size]).items():
-        if name != "__metadata__":
-            low, high = (8 + size + i for i in t["data_offsets"])
-            values = np.frombuffer(data[low:high], np.float32).reshape(t["shape"])
-            tensors[name] = torch.from_numpy(values.astype(np.float64))
-    return tensors
-
-
-class Net:
-    """Layers by name: net("conv1") is the part of the network under that label."""
-
-    def __init__(self, weights, prefix=""):
-        self.weights, self.prefix = weights, prefix
-
-    def __call__(self, label):
-        return Net(self.weights, "%s%s." % (self.prefix, label))
-
-    def get(self, name):
-        return self.weights[self.prefix + name]
-
-    def has(self, name):
-        return any(w.startswith(self.prefix + name) for w in self.weights)
-
-    def conv(self, name, x, stride=1):
-        w, bias = self(name).get("weight"), self.prefix + name + ".bias"
-        return F.conv2d(x, w, self.weights.get(bias), stride, w.shape[-1] // 2)
-
-    def norm(self, name, x):
-        n = self(name)
-        return F.batch_norm(x, n.get("running_mean"), n.get("running_var"),
-                            n.get("weight"), n.get("bias"))
-
 
 # ---- SAN -----------------------------------------------------------------------
 
@@ -240,50 +193,5 @@ NETWORKS = {"san_pairwise": san(False), "san_patchwise": san(True),
             "augmented_net": augmented_net}
 
 
-# ---- comparing -----------------------------------------------------------------
-
-
-def stages(vtc, name, weights, folder):
-    """Every stage of the compiler; None when one differs."""
-    run = subprocess.run([vtc, "verify", FILE, "--model=" + name, "--weights=" + weights,
-                          "--exact", "--vectors=" + folder], capture_output=True, text=True)
-    print(name, run.stdout, run.stderr, sep="\n")
-    good = run.returncode == 0 and "C by gcc" in run.stdout
-    if "built without LLVM" in run.stdout:
-        print("skipped: the LLVM back end (package llvm-19-dev)")
-    else:
-        good = good and "LLVM, 2 threads        the same bits" in run.stdout
-    return good
-
-
-def beside_torch(name, weights, folder):
-    with open(FILE, encoding="utf-8") as f:
-        shape = f.read().split("model %s(image: f32[" % name)[1].split("]")[0]
-    shape = [int(n) for n in shape.split(",")]
-    x = np.fromfile(os.path.join(folder, "input_0.bin"), np.float32).reshape(shape)
-    found = np.fromfile(os.path.join(folder, "output_0.bin"), np.float32)
-    with torch.no_grad():
-        y = NETWORKS[name](Net(safetensors(weights)), torch.from_numpy(x.astype(np.float64)))
-    y = y.numpy().ravel()
-    if y.size != found.size or y.max() == y.min():
-        print("%s: PyTorch has %d elements, we %d" % (name, y.size, found.size))
-        return False
-    off = np.abs(found - y).max() / (y.max() - y.min())
-    print("%s: %.1e of the range off PyTorch" % (name, off))
-    return off <= TOLERANCE
-
-
-def main():
-    failed = 0
-    for name in sys.argv[2:] or NETWORKS:
-        with tempfile.TemporaryDirectory() as folder:
-            weights = os.path.join(folder, "w.safetensors")
-            subprocess.run([sys.argv[1], "init", FILE, "--model=" + name, "--seed=3",
-                            "-o", weights], check=True)
-            failed += not (stages(sys.argv[1], name, weights, folder) and
-                           beside_torch(name, weights, folder))
-    print("%d failed" % failed)
-    sys.exit(failed != 0)
-
-
-main()
+sys.exit(beside_torch.run(sys.argv[1], sys.argv[2:] or NETWORKS,
+                          lambda name: (FILE, name, NETWORKS[name])))
