@@ -42,6 +42,7 @@ Graph *onnx_parse(Arena *arena, Diag *diag, const char *dir, const void *data, s
 bool onnx_read_tensor(Arena *arena, Diag *diag, const void *data, size_t n, OnnxKnown *known);
 /* Newest opset that was tested. */
 enum { ONNX_OPSET_OLDEST = 7, ONNX_OPSET_NEWEST = 17 };
+bool onnx_is_operator(const char *name); /* one that is read: "Conv" */
 /* The operators, one row each: "Conv 1-22", for `docs/onnx.md`. */
 void onnx_print_operators(Text *out);
 

@@ -596,6 +596,11 @@ const OnnxOperator *onnx_operator_find(const char *name)
     return NULL;
 }
 
+bool onnx_is_operator(const char *name)
+{
+    return onnx_operator_find(name) != NULL;
+}
+
 void onnx_print_operators(Text *out)
 {
     for (int i = 0; i < OPERATORS; i++)

@@ -64,6 +64,7 @@ bool run_passes(Context *c, Graph *graph, Program **program,
 int command_build(Context *c);
 int build_onnx(Context *c); /* --emit=onnx of it */
 int command_check(Context *c);
+int command_import(Context *c);
 int command_report(Context *c);
 int command_dump(Context *c);
 int command_verify(Context *c);

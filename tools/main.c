@@ -15,6 +15,8 @@ static const Command commands[] = {
      command_report},
     {"dump", "MODEL", "the program at a stage, or after passes", command_dump},
     {"verify", "MODEL", "every stage against the reference", command_verify},
+    {"import", "MODEL.onnx [-o NET.vt]", "an ONNX file as a text, NET.safetensors beside it",
+     command_import},
     {"init", "MODEL -o W.safetensors", "random weights by seed", command_init},
     {"bench", "MODEL", "build and time", command_bench},
     {"ops", "", "the operators of the graph IR", command_ops},
@@ -61,7 +63,7 @@ static const OptionRow options[] = {
     ROW("-O0", NULL, COMPILES, K_flag, o0, "only the passes that must run"),
     ROW("--passes", "LIST", COMPILES, K_text, passes, "of the optional passes only these"),
     ROW("--skip", "PASS", COMPILES, K_skip, skip, "not this optional pass"),
-    ROW("--dim", "NAME=N", COMPILES " check", K_dim, dim,
+    ROW("--dim", "NAME=N", COMPILES " check import", K_dim, dim,
         "a free dimension of an ONNX file"),
     ROW("--stop-after", "PASS", "build dump", K_text, stop_after,
         "no pass behind this one (build: with --emit=onnx, which else runs none)"),
@@ -89,7 +91,7 @@ static const OptionRow options[] = {
     ROW("--layers", NULL, "bench", K_flag, layers,
         "time of each layer, against the machine's measured limits"),
     ROW("--verbose", NULL, "build run verify bench", K_flag, verbose, "show the commands run"),
-    ROW("-o", "FILE", "build init report", K_text, out, "the result"),
+    ROW("-o", "FILE", "build init report import", K_text, out, "the result"),
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 

@@ -1,0 +1,58 @@
+/* vtc import: an ONNX file as a text of the language with its weights beside it. */
+#include "frontend/onnx.h"
+#include "frontend/vt_write.h"
+#include "passes/graph_passes.h"
+#include "tools/command.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Names that exporters give to every graph. */
+static const char *model_name(Context *c, const Graph *graph)
+{
+    static const char *const usual[] = {"main_graph", "torch_jit", "torch_jit_export", "graph",
+                                        "network"};
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        if (strcmp(graph->name, usual[i]) == 0)
+            return path_stem(c->arena, c->o.models[0]);
+    return graph->name;
+}
+
+static bool text_write(Context *c, const char *path, const char *text)
+{
+    OutFile *out = outfile_open(c->arena, path, c->diag);
+    if (!out)
+        return false;
+    outfile_write(out, text, strlen(text));
+    return outfile_close(out, c->diag);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+int command_import(Context *c)
+{
+    const char *from = c->o.models[0];
+    OnnxOptions options = {0};
+    const char *out = c->o.out ? c->o.out : arena_printf(c->arena, "%s.vt", path_stem(c->arena, from));
+    const char *weights = arena_printf(c->arena, "%s/%s.safetensors", path_dir(c->arena, out),
+                                       path_stem(c->arena, out));
+    if (!read_dims(c, &options))
+        return context_finish(c, EXIT_CALL);
+    Graph *graph = onnx_load(c->arena, c->diag, from, &options);
+    if (!graph)
+        return context_finish(c, EXIT_INPUT);
+    pass_fold_constants(graph, c->target);
+    pass_dead_code(graph, c->target);
+    const char *comment = arena_printf(c->arena, "From %s by vtc import; its weights are in %s.",
+                                       base_name(from), base_name(weights));
+    VtModel *model = vt_write(graph, c->diag, model_name(c, graph), comment);
+    if (!model)
+        return context_finish(c, EXIT_INPUT);
+    bool good = safetensors_write(c->arena, c->diag, weights, model->tensors.at,
+                                  model->tensors.n) &&
+                text_write(c, out, model->text);
+    return context_finish(c, good ? EXIT_OK : EXIT_ENVIRONMENT);
+}
