@@ -82,7 +82,7 @@ def stages(vtc, model, weights, folder, given):
     """Every stage of the compiler; false when one differs."""
     run = subprocess.run([vtc, "verify", *model, "--weights=" + weights, "--exact",
                           "--vectors=" + folder, *given], capture_output=True, text=True)
-    print(model[1], run.stdout, run.stderr, sep="\n")
+    print(model[1].split("=")[1], run.stdout, run.stderr, sep="\n")
     good = run.returncode == 0 and "C by gcc" in run.stdout
     if "built without LLVM" in run.stdout:
         print("skipped: the LLVM back end (package llvm-19-dev)")
