@@ -156,22 +156,10 @@ int64_t onnx_attr_int(Importer *in, const char *name, int64_t fallback)
     return a && a->has_i ? a->i : fallback;
 }
 
-/* The shortest decimal that is that float: 1e-5 was meant, not 9.99999975e-6. */
-static double decimal_of(float x)
-{
-    char text[40];
-    for (int digits = 1; digits < 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)x);
-        if (strtof(text, NULL) == x)
-            return strtod(text, NULL);
-    }
-    return (double)x;
-}
-
 double onnx_attr_real(Importer *in, const char *name, double fallback)
 {
     const Onnx__AttributeProto *a = onnx_attr(in, name);
-    return a && a->has_f ? decimal_of(a->f) : fallback;
+    return a && a->has_f ? match_decimal((double)a->f) : fallback;
 }
 
 const char *onnx_attr_text(Importer *in, const char *name, const char *fallback)

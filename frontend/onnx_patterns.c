@@ -1,5 +1,7 @@
 /* The walk of recognition, what rules match with, and the elementwise patterns. */
 #include "frontend/onnx_patterns.h"
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- matching ------------------------------------------------------------------- */
@@ -20,6 +22,17 @@ bool match_number(const Value *v, double *number)
         return false;
     *number = element(v, 0);
     return true;
+}
+
+double match_decimal(double x)
+{
+    char text[40];
+    for (int digits = 1; digits < 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, x);
+        if (strtof(text, NULL) == (float)x)
+            return strtod(text, NULL);
+    }
+    return x;
 }
 
 static bool is_near(double x, double number)
@@ -165,6 +178,7 @@ Value *rule_source(Graph *graph, Value *at, Value *x, Shape shape, bool turned)
     (void)at;
     Value *w = graph_constant(graph, graph->first, &proto, data);
     w->op = OP_weight;
+    w->attr.name = name; /* a constant has none */
     w->label = NULL;
     return w;
 }

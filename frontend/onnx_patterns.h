@@ -15,6 +15,7 @@ void onnx_recognise(Graph *graph);
 /* ---- matching (onnx_patterns.c) ------------------------------------------- */
 
 bool match_number(const Value *v, double *number); /* one element, known */
+double match_decimal(double x); /* the shortest decimal that is that f32: 1e-5 was meant */
 bool match_is(const Value *v, double number);      /* that one, as f32 has it */
 bool match_all(const Value *v, double number);     /* every element known and that */
 /* v = op(rest, number) in any order of the two */

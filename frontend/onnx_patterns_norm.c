@@ -74,6 +74,7 @@ static bool normal_form(Value *v, Value **y, Value **variance, double *eps)
         }
     for (int i = 0; i < 2 && root && root->op == OP_add; i++)
         if (match_number(root->args[i], eps)) {
+            *eps = match_decimal(*eps);
             *variance = root->args[1 - i];
             return true;
         }

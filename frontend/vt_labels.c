@@ -122,8 +122,9 @@ static const char *unique(VtWriter *w, const char *wish)
 
 static const char *label_wish(VtWriter *w, const Value *v)
 {
-    const char *path = path_of_tensor(w->arena, v->args[1], ".weight");
-    if (!path && v->nargs > 2)
+    bool own = v->args[1]->uses == 1; /* equal tensors are one in files of some exporters */
+    const char *path = own ? path_of_tensor(w->arena, v->args[1], ".weight") : NULL;
+    if (!path && v->nargs > 2 && v->args[2]->uses == 1)
         path = path_of_tensor(w->arena, v->args[2], ".bias");
     if (!path)
         path = path_of_node(w->arena, v);
