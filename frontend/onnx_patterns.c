@@ -169,8 +169,6 @@ Value *rule_source(Graph *graph, Value *at, Value *x, Shape shape, bool turned)
     }
     Value proto = {.op = OP_weight, .stage = -1, .group = -1};
     proto.attr = attrs_default();
-    proto.attr.name = name;
-    proto.name = graph_fresh_name(graph, x->name ? x->name : "weight");
     Tensor *data = turned ? tensor_turned(graph->arena, x) : NEW(graph->arena, Tensor, 1);
     if (!turned)
         *data = *x->data;
@@ -178,7 +176,8 @@ Value *rule_source(Graph *graph, Value *at, Value *x, Shape shape, bool turned)
     (void)at;
     Value *w = graph_constant(graph, graph->first, &proto, data);
     w->op = OP_weight;
-    w->attr.name = name; /* a constant has none */
+    w->attr.name = name; /* a constant has neither */
+    w->name = graph_fresh_name(graph, x->name ? x->name : "weight");
     w->label = NULL;
     return w;
 }

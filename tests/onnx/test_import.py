@@ -1,0 +1,135 @@
+"""`vtc import`: PyTorch's modules exported by torch.onnx, and our own networks written as
+ONNX, become a text that `vtc check` accepts without a word, that is short, keeps names,
+and computes the same: against PyTorch within 1e-4 of the range as a program, and to the
+last bit against the file by the same engine.
+
+    test_import.py VTC MODELS [short]
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import numpy as np
+import torch
+
+import networks
+from torch_executor import Executor
+
+VTC, MODELS, SHORT = sys.argv[1], sys.argv[2], len(sys.argv) > 3
+TOLERANCE = 1e-4
+
+
+def run(*args):
+    done = subprocess.run([VTC, *args], capture_output=True, text=True)
+    if done.returncode or "warning" in done.stderr:
+        sys.exit("failed: %s\n%s%s" % (" ".join(args), done.stdout, done.stderr))
+    return done.stdout
+
+
+def worst(got, want):
+    assert got.shape == want.shape, (got.shape, want.shape)
+    return np.abs(got - want).max() / np.abs(want).max()
+
+
+class Import:
+    """A file, its text, and both written as ONNX by us."""
+
+    def __init__(self, folder, name, source):
+        self.path = lambda end: os.path.join(folder, name + end)
+        run("import", source, "-o", self.path(".vt"))
+        run("check", self.path(".vt"))
+        run("build", source, "--emit=onnx", "-o", self.path(".1.onnx"))
+        run("build", self.path(".vt"), "--emit=onnx", "-o", self.path(".2.onnx"))
+        with open(self.path(".vt")) as file:
+            self.text = file.read()
+        self.lines = len(self.text.splitlines())
+
+    def same(self, inputs):
+        """Do file and text give the same bits by the same engine?"""
+        a = Executor(self.path(".1.onnx")).run(inputs)
+        b = Executor(self.path(".2.onnx")).run(inputs)
+        assert list(a) == list(b), (list(a), list(b))
+        for name in a:
+            assert np.array_equal(a[name], b[name]), name
+        return a
+
+    def program(self, x):
+        np.save(self.path(".x.npy"), x)
+        run("build", self.path(".vt"), "-o", self.path(""))
+        subprocess.run([self.path(""), "--quiet", "--raw=" + self.path(".y.npy"),
+                        self.path(".x.npy")], check=True, capture_output=True)
+        return np.load(self.path(".y.npy"))
+
+
+def exported(net, size, path):
+    torch.manual_seed(3)
+    x = torch.randn(1, 3, size, size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(net, x, path, opset_version=13, input_names=["image"],
+                          output_names=["logits"])
+    return x.numpy(), net(x).detach().numpy()
+
+
+def check_torch(folder, net, size):
+    name = type(net).__name__
+    source = os.path.join(folder, name + ".file.onnx")
+    x, want = exported(net, size, source)
+    found = Import(folder, name, source)
+    found.same({"image": x})
+    program = worst(found.program(x), want)
+    assert program < TOLERANCE, (name, program)
+    print("%-14s %3d lines, within %.1e of PyTorch" % (name, found.lines, program))
+    return found
+
+
+def names_in(path):
+    import json
+    data = open(path, "rb").read()
+    size = int.from_bytes(data[:8], "little")
+    return {n for n in json.loads(data[8:8 + size]) if n != "__metadata__"}
+
+
+def check_resnet(folder):
+    net = networks.prepared(networks.ResNet(width=16, classes=10))
+    found = check_torch(folder, net, 64)
+    assert found.lines <= 45, found.text
+    assert len(re.findall("^module ", found.text, re.M)) == 3, found.text
+    assert "for i in 0..2" in found.text, found.text
+    names = names_in(found.path(".safetensors"))
+    convs = {n + ".weight" for n, m in net.named_modules()
+             if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))}
+    assert convs <= names, convs - names
+
+
+def check_zoo(folder, name):
+    source = os.path.join(folder, name + ".onnx")
+    run("build", os.path.join(MODELS, name + ".vt"), "--emit=onnx", "-o", source)
+    found = Import(folder, name, source)
+    image = Executor(source).model.graph.input[0]
+    shape = [d.dim_value for d in image.type.tensor_type.shape.dim]
+    x = np.random.default_rng(5).normal(size=shape).astype(np.float32)
+    found.same({image.name: x})
+    written = Executor(source).run({image.name: x})
+    ours = found.same({image.name: x})
+    for key in written:
+        assert np.array_equal(written[key], ours[key]), key
+    print("%-14s %3d lines, the same bits" % (name, found.lines))
+
+
+def main():
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        check_resnet(folder)
+        for form in networks.FORMS[4:5] if SHORT else networks.FORMS:
+            found = check_torch(folder, networks.prepared(form()), 32)
+            if form is networks.Encoder:
+                assert "for i in 0..5" in found.text and "dot_attention" in found.text
+        for name in ["vt_fashion"] if SHORT else ["vt_fashion", "vt_fpn_scenes", "fpn_scenes"]:
+            check_zoo(folder, name)
+
+
+main()
