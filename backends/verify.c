@@ -9,6 +9,7 @@ const double verify_output_tolerance = 1e-4;
 /* A value on the way may be ill-conditioned (exp of a large score) without harm
  * to the output. */
 const double verify_value_tolerance = 2e-3;
+const double verify_class_tolerance = 1e-3;
 /* Between two graphs of the same meaning. */
 static const double quick_tolerance = 1e-4, exact_tolerance = 1e-5;
 
@@ -22,7 +23,9 @@ typedef struct Verify {
     Arena *arena;
     EvalMode mode;
     Result *reference; /* outputs of the graph as written */
-    double **values;   /* of the final graph, by value id */
+    double **values;   /* of the final graph, by value id; not where only wholes run */
+    const char *first; /* the stage whose outputs' bits all others must have */
+    uint64_t bits;
     bool failed;
 } Verify;
 
@@ -31,6 +34,8 @@ typedef struct Verify {
 typedef struct Difference {
     double worst, range;
     int64_t at;
+    int64_t elements, unequal;
+    bool classes; /* integers: how many differ, not by how much */
 } Difference;
 
 static double result_at(const Result *r, int64_t i)
@@ -40,6 +45,8 @@ static double result_at(const Result *r, int64_t i)
 
 static void differ(Difference *d, double a, double b, int64_t i)
 {
+    d->elements++;
+    d->unequal += a != b;
     if (isnan(a) && isnan(b))
         return;
     if (isfinite(a) && fabs(a) > d->range)
@@ -53,16 +60,22 @@ static void differ(Difference *d, double a, double b, int64_t i)
 
 static double relative(const Difference *d)
 {
+    if (d->classes)
+        return d->elements ? (double)d->unequal / (double)d->elements : 0;
     return d->worst == 0 ? 0 : d->worst / (d->range > 0 ? d->range : 1);
 }
 
 static bool judge(Verify *v, const char *stage, const char *what, const Difference *d,
                   double allowed)
 {
-    if (relative(d) <= allowed)
+    if (relative(d) <= (d->classes ? verify_class_tolerance : allowed))
         return true;
-    text_printf(v->report, "%s: first difference at %s: %.3g of its range %.3g (element %lld)\n",
-                stage, what, relative(d), d->range, (long long)d->at);
+    if (d->classes)
+        text_printf(v->report, "%s: first difference at %s: %lld of %lld elements\n", stage,
+                    what, (long long)d->unequal, (long long)d->elements);
+    else
+        text_printf(v->report, "%s: first difference at %s: %.3g of its range %.3g (element %lld)\n",
+                    stage, what, relative(d), d->range, (long long)d->at);
     v->failed = true;
     return false;
 }
@@ -75,7 +88,7 @@ static void compare_outputs(Verify *v, const PassInfo *pass, const Graph *graph)
     Result *now = graph_eval(graph, v->mode, v->o->inputs, arena, NULL, NULL, v->diag);
     double allowed = v->mode == EVAL_exact ? exact_tolerance : quick_tolerance;
     for (int i = 0; now && i < graph->outputs.n && !v->failed; i++) {
-        Difference d = {0};
+        Difference d = {.classes = now[i].type.dtype != DT_f32};
         for (int64_t k = 0; k < shape_count(&now[i].type.shape); k++)
             differ(&d, result_at(&v->reference[i], k), result_at(&now[i], k), k);
         judge(v, arena_printf(v->arena, "after pass %s", pass->name),
@@ -123,7 +136,7 @@ static Difference compare_value(const Verify *v, const Value *value, const Memor
     void *base = value->place.home == HOME_output ? m->outputs[value->place.port]
                                                   : m->workspace + value->place.offset;
     Tensor stored = {{value->type.dtype, {0}}, base};
-    Difference d = {0};
+    Difference d = {.classes = value->type.dtype != DT_f32};
     for (int64_t i = 0; i < shape_count(&value->type.shape); i++)
         differ(&d, v->values[value->id][i], tensor_get(&stored, offset_of(value, i)), i);
     return d;
@@ -154,69 +167,130 @@ static int run_step(const Program *p, const Stage *stage, const Memory *m, int i
     return 0;
 }
 
-/* The workspace starts as NaNs: nothing may rest on what was there before. */
-static bool run_stage(Verify *v, const Program *p, const Stage *stage, const Memory *m,
-                      uint64_t *bits)
+static void compare_bits(Verify *v, const char *what, uint64_t bits)
 {
-    double worst = 0;
+    if (bits == v->bits)
+        return;
+    text_printf(v->report, "%s: its bits differ from %s's\n", what, v->first);
+    v->failed = true;
+}
+
+/* What a stage's outputs came to; the first stage's bits are all others'. */
+static void outputs_agree(Verify *v, const Program *p, const Stage *stage, const Memory *m,
+                          const char *steps, const Difference *worst)
+{
+    uint64_t bits = output_bits(p, m);
+    if (!v->first) {
+        v->first = stage->name;
+        v->bits = bits;
+    }
+    compare_bits(v, stage->name, bits);
+    if (v->failed)
+        return;
+    text_printf(v->report, "%-22s %soutputs within %.2g of their range, ", stage->name, steps,
+                worst->range > 0 ? worst->worst / worst->range : worst->worst);
+    if (worst->unequal)
+        text_printf(v->report, "%lld of %lld classes differ, ", (long long)worst->unequal,
+                    (long long)worst->elements);
+    text_printf(v->report, "bits %016llx\n", (unsigned long long)bits);
+}
+
+/* The worst of several outputs: the largest difference, all classes that differ. */
+static void worsen(Difference *worst, const Difference *d)
+{
+    if (d->classes) {
+        worst->unequal += d->unequal;
+        worst->elements += d->elements;
+    } else if (relative(d) > relative(worst)) {
+        worst->worst = d->worst;
+        worst->range = d->range;
+    }
+}
+
+/* The workspace starts as NaNs: nothing may rest on what was there before. */
+static void clear(const Program *p, const Memory *m)
+{
     memset(m->workspace, 0xff, (size_t)p->workspace_bytes);
+}
+
+static void refused(Verify *v, const char *stage, const char *what)
+{
+    text_printf(v->report, "%s: %s was refused\n", stage, what);
+    v->failed = true;
+}
+
+static void run_stage(Verify *v, const Program *p, const Stage *stage, const Memory *m)
+{
+    Difference worst = {0};
+    clear(p, m);
     for (int i = 0; i < p->steps.n; i++) {
         const Step *step = &p->steps.at[i];
         bool is_output = step->value->place.home == HOME_output;
         if (run_step(p, stage, m, i) != 0) {
-            text_printf(v->report, "%s: step %s was refused\n", stage->name, step->name);
-            v->failed = true;
-            return false;
+            refused(v, stage->name, arena_printf(v->arena, "step %s", step->name));
+            return;
         }
         if (step->unfinished)
             continue;
         Difference d = compare_value(v, step->value, m);
         if (!judge(v, stage->name, step->name, &d,
                    is_output ? verify_output_tolerance : verify_value_tolerance))
-            return false;
-        worst = is_output && relative(&d) > worst ? relative(&d) : worst;
+            return;
+        if (is_output)
+            worsen(&worst, &d);
     }
-    *bits = output_bits(p, m);
-    text_printf(v->report, "%-22s %3d steps agree, outputs within %.2g of their range, bits "
-                           "%016llx\n",
-                stage->name, p->steps.n, worst, (unsigned long long)*bits);
-    return true;
+    outputs_agree(v, p, stage, m, arena_printf(v->arena, "%3d steps agree, ", p->steps.n),
+                  &worst);
 }
 
-static void compare_bits(Verify *v, const char *what, uint64_t bits, uint64_t loops)
+/* One run of the whole network, beside the reference of the graph as written. */
+static void run_whole(Verify *v, const Program *p, const Stage *stage, const Memory *m)
 {
-    if (bits == loops)
+    Difference worst = {0};
+    clear(p, m);
+    if (stage->model->run(m->weights, m->inputs, m->outputs, m->workspace, NULL) != 0) {
+        refused(v, stage->name, "the run");
         return;
-    text_printf(v->report, "%s: its bits differ from the loop interpreter's\n", what);
-    v->failed = true;
+    }
+    for (int i = 0; i < p->graph->outputs.n; i++) {
+        const Output *port = &p->graph->outputs.at[i];
+        Tensor stored = {{port->value->type.dtype, {0}}, m->outputs[i]};
+        Difference d = {.classes = port->value->type.dtype != DT_f32};
+        for (int64_t k = 0; k < shape_count(&port->value->type.shape); k++)
+            differ(&d, result_at(&v->reference[i], k), tensor_get(&stored, k), k);
+        if (!judge(v, stage->name, port->name, &d, verify_output_tolerance))
+            return;
+        worsen(&worst, &d);
+    }
+    outputs_agree(v, p, stage, m, "", &worst);
 }
 
-static void run_executors(Verify *v, const Program *p, const Stage *stage, const Memory *m,
-                          uint64_t loops)
+static void run_executors(Verify *v, const Program *p, const Stage *stage, const Memory *m)
 {
     for (int i = 0; v->o->executors && v->o->executors[i] && !v->failed; i++) {
         const VtcExecutor *executor = v->o->executors[i];
-        memset(m->workspace, 0xff, (size_t)p->workspace_bytes);
-        if (stage->model->run(m->weights, m->inputs, m->outputs, m->workspace, executor) != 0)
-            text_printf(v->report, "%s: refused\n", stage->name);
+        clear(p, m);
         const char *what = arena_printf(v->arena, "%s, %d threads", stage->name,
                                         executor->threads);
-        compare_bits(v, what, output_bits(p, m), loops);
+        if (stage->model->run(m->weights, m->inputs, m->outputs, m->workspace, executor) != 0) {
+            refused(v, what, "the run");
+            return;
+        }
+        compare_bits(v, what, output_bits(p, m));
         if (!v->failed)
             text_printf(v->report, "%-22s the same bits\n", what);
     }
 }
 
 /* Compiled code: step by step, then whole on each executor. */
-static void run_compiled(Verify *v, const Program *p, const Stage *stage, const Memory *m,
-                         uint64_t loops)
+static void run_compiled(Verify *v, const Program *p, const Stage *stage, const Memory *m)
 {
-    uint64_t bits = 0;
-    if (!run_stage(v, p, stage, m, &bits))
-        return;
-    compare_bits(v, stage->name, bits, loops);
+    if (v->o->whole)
+        run_whole(v, p, stage, m);
+    else
+        run_stage(v, p, stage, m);
     if (!v->failed)
-        run_executors(v, p, stage, m, loops);
+        run_executors(v, p, stage, m);
 }
 
 static void skip(Verify *v, const char *stage, const Diag *quiet)
@@ -225,28 +299,27 @@ static void skip(Verify *v, const char *stage, const Diag *quiet)
                 quiet->messages.n ? quiet->messages.at[0]->text : "does not load");
 }
 
-static void run_compilers(Verify *v, const Program *p, const Memory *m, uint64_t loops)
+static void run_compilers(Verify *v, const Program *p, const Memory *m)
 {
     for (int i = 0; v->o->compilers && v->o->compilers[i] && !v->failed; i++) {
         Diag *quiet = diag_new(v->arena);
         Stage stage = {arena_printf(v->arena, "C by %s", v->o->compilers[i]), NULL};
         stage.model = jit_load(p, v->o->compilers[i], v->o->verbose, quiet);
         if (stage.model)
-            run_compiled(v, p, &stage, m, loops);
+            run_compiled(v, p, &stage, m);
         else
             skip(v, stage.name, quiet);
     }
 }
 
-static void run_llvm(Verify *v, const Program *p, const Blob *blob, const Memory *m,
-                     uint64_t loops)
+static void run_llvm(Verify *v, const Program *p, const Blob *blob, const Memory *m)
 {
     Diag *quiet = diag_new(v->arena);
     if (!v->o->llvm || v->failed)
         return;
     Stage stage = {"LLVM", llvm_load(p, blob, quiet)};
     if (stage.model)
-        run_compiled(v, p, &stage, m, loops);
+        run_compiled(v, p, &stage, m);
     else
         skip(v, stage.name, quiet);
 }
@@ -294,8 +367,9 @@ static void verify_program(Verify *v, const Program *p)
     }
     Memory m = {blob.payload, arena_alloc(v->arena, (size_t)p->workspace_bytes + 64), inputs,
                 outputs};
-    uint64_t loops = 0;
-    if (!run_stage(v, p, &(Stage){"loop interpreter", NULL}, &m, &loops))
+    if (!v->o->whole)
+        run_stage(v, p, &(Stage){"loop interpreter", NULL}, &m);
+    if (v->failed)
         return;
     if (v->o->vectors && !write_vectors(v, p, &m))
         return;
@@ -304,8 +378,8 @@ static void verify_program(Verify *v, const Program *p)
                     p->target->name);
         return;
     }
-    run_compilers(v, p, &m, loops);
-    run_llvm(v, p, &blob, &m, loops);
+    run_compilers(v, p, &m);
+    run_llvm(v, p, &blob, &m);
 }
 
 bool verify_graph(Graph *graph, const VerifyOptions *options, Text *report, Diag *diag)
@@ -321,15 +395,17 @@ bool verify_graph(Graph *graph, const VerifyOptions *options, Text *report, Diag
         return false;
     if (v.mode == EVAL_exact && !small)
         v.mode = EVAL_quick; /* the passes in between are judged by the quick mode */
-    pipeline.after = after_pass;
+    pipeline.after = options->whole ? NULL : after_pass;
     pipeline.context = &v;
     if (!pipeline_run(graph, options->target, &pipeline, &program, diag) || !program ||
         v.failed)
         return false;
-    text_printf(report, "%-22s agree with the graph as written\n", "passes");
-    v.values = NEW(v.arena, double *, graph->next_id + 1);
     v.mode = small || options->exact ? EVAL_exact : EVAL_quick;
-    graph_eval(graph, v.mode, options->inputs, v.arena, keep_value, &v, diag);
+    if (!options->whole) {
+        text_printf(report, "%-22s agree with the graph as written\n", "passes");
+        v.values = NEW(v.arena, double *, graph->next_id + 1);
+        graph_eval(graph, v.mode, options->inputs, v.arena, keep_value, &v, diag);
+    }
     verify_program(&v, program);
     return !v.failed;
 }

@@ -24,6 +24,8 @@ typedef struct VerifyOptions {
     PipelineOptions pipeline;       /* its `after` is the verifier's */
     const Tensor *const *inputs;    /* by port */
     bool exact;                     /* the reference in double, however long */
+    bool whole;                     /* only outputs of compiled code: for networks too
+                                       large for the loop interpreter */
     bool verbose;                   /* show the compilers' commands */
     const char *const *compilers;   /* NULL-terminated; those that do not run are
                                        counted and said */
@@ -39,6 +41,8 @@ typedef struct VerifyOptions {
 /* Largest differences allowed, in parts of the value's largest element. */
 extern const double verify_output_tolerance;  /* of f32 code, outputs */
 extern const double verify_value_tolerance;   /* of f32 code, values on the way */
+extern const double verify_class_tolerance;   /* of integers: part that may differ, as
+                                                 argmax decides between near equals */
 
 /* What agreed and the first value that did not, in words, in *report. False when
  * anything differed or (diag) could not be run. */

@@ -23,7 +23,7 @@ typedef struct CommandOptions {
     int skips, dims;
     int max_threads, threads, runs;
     uint64_t seed;
-    bool exact, plain, small, o0, time_passes, layers, verbose, debug, help;
+    bool exact, whole, plain, small, o0, time_passes, layers, verbose, debug, help;
     bool compare, paper, nodes;
 } CommandOptions;
 
