@@ -32,7 +32,7 @@ typedef struct OnnxOptions {
 /* The file with the last `n` outputs of the graph, read with every_node, added to its
  * own; whole or not at all. */
 bool onnx_add_outputs(const Graph *graph, const char *path, int n, const char *to, Diag *diag);
-bool onnx_is_model(const char *path); /* by its name: .onnx */
+bool onnx_is_model(const char *path); /* by its name, .onnx, or what is in it */
 /* The network of a file; NULL with everything that stands in the way in diag. */
 Graph *onnx_load(Arena *arena, Diag *diag, const char *path, OnnxOptions *options);
 /* The same from memory; external data is looked for in `dir` (NULL: refused). */

@@ -2,6 +2,7 @@
  * protobuf-c, which recurses without a limit, sees it. */
 #include "frontend/onnx_import.h"
 #include "support/file.h"
+#include <stdio.h>
 #include <string.h>
 
 enum { LIMIT_NESTING = 24 };
@@ -145,10 +146,23 @@ bool onnx_add_outputs(const Graph *graph, const char *path, int n, const char *t
     return outfile_close(out, diag);
 }
 
+/* A ModelProto begins with its ir_version, a small number, and goes on with a field of
+ * bytes; no text does. */
+static bool begins_as_model(const char *path)
+{
+    unsigned char at[3] = {0};
+    FILE *file = fopen(path, "rb");
+    size_t n = file ? fread(at, 1, sizeof at, file) : 0;
+    if (file)
+        fclose(file);
+    return n == sizeof at && at[0] == 0x08 && at[1] > 0 && at[1] < 0x80 && (at[2] & 7) == 2 &&
+           at[2] >> 3 <= 25;
+}
+
 bool onnx_is_model(const char *path)
 {
     size_t n = strlen(path);
-    return n > 5 && strcmp(path + n - 5, ".onnx") == 0;
+    return (n > 5 && strcmp(path + n - 5, ".onnx") == 0) || begins_as_model(path);
 }
 
 Graph *onnx_load(Arena *arena, Diag *diag, const char *path, OnnxOptions *options)

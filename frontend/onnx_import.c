@@ -414,6 +414,16 @@ static bool same_operator(const Onnx__NodeProto *a, const Onnx__NodeProto *b)
            strcmp(text_or(a->domain, ""), text_or(b->domain, "")) == 0;
 }
 
+/* The version of the node's own set of operators. */
+static int64_t opset_of(const Importer *in, const Onnx__NodeProto *node)
+{
+    for (size_t i = 0; i < in->model->n_opset_import; i++)
+        if (strcmp(text_or(in->model->opset_import[i]->domain, "ai.onnx"),
+                   text_or(node->domain, "ai.onnx")) == 0)
+            return in->model->opset_import[i]->version;
+    return in->opset;
+}
+
 static void unsupported_report(Importer *in, const Onnx__GraphProto *g, size_t first)
 {
     const Onnx__NodeProto *node = g->node[first];
@@ -426,7 +436,7 @@ static void unsupported_report(Importer *in, const Onnx__GraphProto *g, size_t f
                                 g->node[i]->n_output ? g->node[i]->output[0] : "?"));
     diag_error(in->diag, (Span){0}, "operator %s%s%s (opset %lld) is not supported: %d node%s, %s%s",
                text_or(node->domain, ""), *text_or(node->domain, "") ? "." : "",
-               text_or(node->op_type, "?"), (long long)in->opset, count, count > 1 ? "s" : "",
+               text_or(node->op_type, "?"), (long long)opset_of(in, node), count, count > 1 ? "s" : "",
                text_str(&names), count > 8 ? ", ..." : "");
 }
 
@@ -556,6 +566,7 @@ Graph *onnx_parse(Arena *arena, Diag *diag, const char *dir, const void *data, s
     }
     Importer in = {.arena = arena, .diag = diag, .dir = dir, .opset = 1,
                    .options = options ? options : &none, .slots = {.arena = arena}};
+    in.model = model;
     in.graph = graph_new(arena, word_of(arena, text_or(model->graph->name, "network")));
     opset_read(&in, model);
     if (model->graph->n_sparse_initializer || model->n_functions)

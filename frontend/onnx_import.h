@@ -23,6 +23,7 @@ typedef struct Importer {
     Diag *diag;
     Graph *graph;
     OnnxOptions *options;
+    const Onnx__ModelProto *model;
     const char *dir;
     int64_t opset;
     StrMap slots; /* value name -> OnnxSlot */

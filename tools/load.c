@@ -35,7 +35,7 @@ bool read_dims(Context *c, OnnxOptions *options)
     return true;
 }
 
-/* By the file's name: .onnx, else the language. */
+/* An ONNX file by its name or what is in it; else the language. */
 static Graph *read_model(Context *c, const char *path)
 {
     OnnxOptions options = {0};

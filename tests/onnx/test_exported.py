@@ -6,6 +6,7 @@ import sys
 import tempfile
 
 import numpy
+import onnx
 import torch
 from torch import nn
 
@@ -69,6 +70,28 @@ def check(condition, what):
         sys.exit("failed: %s" % what)
 
 
+def check_unsupported(folder):
+    """All at once, with names, versions and counts."""
+    def node(op, i, **more):
+        return onnx.helper.make_node(op, ["x"], ["%s%d" % (op, i)], "%s_%d" % (op, i), **more)
+    nodes = [node("Det", i) for i in range(3)] + [node("Relu", 0), node("NonZero", 0)] + \
+        [node("Fused", i, domain="com.example") for i in range(10)]
+    info = onnx.helper.make_tensor_value_info("x", 1, [2, 3, 3])
+    graph = onnx.helper.make_graph(nodes, "g", [info],
+                                   [onnx.helper.make_empty_tensor_value_info("Relu0")])
+    path = os.path.join(folder, "strange.onnx")
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[
+        onnx.helper.make_opsetid("", 12), onnx.helper.make_opsetid("com.example", 3)]), path)
+    done = run("build", path)
+    lines = [x for x in done.stderr.splitlines() if "is not supported" in x]
+    check(done.returncode == 1 and len(lines) == 3, done.stderr)
+    for line, wanted in zip(lines, [
+            "operator Det (opset 12) is not supported: 3 nodes, 'Det_0', 'Det_1', 'Det_2'",
+            "operator NonZero (opset 12) is not supported: 1 node, 'NonZero_0'",
+            "operator com.example.Fused (opset 3) is not supported: 10 nodes, 'Fused_0', "]):
+        check(wanted in line, line)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         for opset in (11, 13):
@@ -89,6 +112,12 @@ def main():
             worst = abs(got.reshape(want.shape) - want).max() / abs(want).max()
             check(got.size == want.size and worst < 1e-4, "opset %d: %g" % (opset, worst))
             print("opset %d: within %.1e of PyTorch" % (opset, worst))
+        other = os.path.join(folder, "net.bin")
+        os.rename(path, other)
+        done = run("check", other, *dims)
+        check(done.returncode == 0, "known by what is in it: " + done.stderr)
+        os.rename(other, path)
+        check_unsupported(folder)
         broken = os.path.join(folder, "broken.onnx")
         with open(path, "rb") as f, open(broken, "wb") as g:
             g.write(f.read()[:1000])
