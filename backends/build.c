@@ -144,14 +144,9 @@ static bool deliver(Job *job, const char *from, const char *to)
     if (!out)
         return false;
     outfile_write(out, bytes.at, bytes.n);
-    if (!outfile_close(out, job->diag))
-        return false;
-    if (job->options->emit == EMIT_exe || job->options->emit == EMIT_so) {
-        mode_t mask = umask(0);
-        umask(mask);
-        chmod(to, 0777 & ~mask);
-    }
-    return true;
+    if (job->options->emit == EMIT_exe || job->options->emit == EMIT_so)
+        outfile_executable(out);
+    return outfile_close(out, job->diag);
 }
 
 static bool deliver_beside(Job *job)
@@ -199,8 +194,10 @@ static enum BuildStatus build_binary(Job *job)
         return BUILD_environment;
     const char *linked = job_temp(job, ".out");
     bool good = (job->options->backend == BACKEND_c ? compile_c(job) : compile_llvm(job)) &&
-                job_link(job, linked) && deliver(job, linked, job->options->out) &&
-                deliver_beside(job);
+                job_link(job, linked);
+    outfiles_hold();
+    good = good && deliver(job, linked, job->options->out) && deliver_beside(job);
+    good = outfiles_release(good, job->diag);
     process_tempdir_end();
     return good ? BUILD_ok : BUILD_environment;
 }
@@ -221,7 +218,9 @@ static enum BuildStatus build_sources(Job *job)
                measure(job);
         process_tempdir_end();
     }
-    return good && write_sources(job, dir) ? BUILD_ok : BUILD_environment;
+    outfiles_hold();
+    good = outfiles_release(good && write_sources(job, dir), job->diag);
+    return good ? BUILD_ok : BUILD_environment;
 }
 
 /* One file that is text or an object, by LLVM alone; of texts the weights stay
@@ -234,10 +233,11 @@ static enum BuildStatus build_llvm_file(Job *job)
     bool object = o->emit == EMIT_obj;
     LlvmOptions options = {.output = output[o->emit], .debug = o->debug,
                            .with_weights = object && job->abi.weights != WEIGHTS_file};
+    outfiles_hold();
     bool good = llvm_compile(job->program, &job->abi, &job->blob, &options, o->out, job->diag) &&
                 (object || write_weights(job, path_dir(job->arena, o->out), job->abi.name)) &&
                 deliver_beside(job);
-    return good ? BUILD_ok : BUILD_environment;
+    return outfiles_release(good, job->diag) ? BUILD_ok : BUILD_environment;
 }
 
 /* Assembly by the C compiler; the weights stay beside. */
@@ -247,10 +247,12 @@ static enum BuildStatus build_assembly(Job *job)
         return BUILD_environment;
     const char *assembly = job_temp(job, ".s");
     bool good = write_sources(job, job->dir) &&
-                job_compile(job, job->program->target, job_temp(job, ".c"), assembly, "-S") &&
-                deliver(job, assembly, job->options->out) &&
-                write_weights(job, path_dir(job->arena, job->options->out), job->abi.name) &&
-                deliver_beside(job);
+                job_compile(job, job->program->target, job_temp(job, ".c"), assembly, "-S");
+    outfiles_hold();
+    good = good && deliver(job, assembly, job->options->out) &&
+           write_weights(job, path_dir(job->arena, job->options->out), job->abi.name) &&
+           deliver_beside(job);
+    good = outfiles_release(good, job->diag);
     process_tempdir_end();
     return good ? BUILD_ok : BUILD_environment;
 }

@@ -1,5 +1,6 @@
 /* Building a shared library in a temporary folder and loading it. */
 #include "backends/jit.h"
+#include "backends/process.h"
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@ const VtcModel *jit_load(const Program *program, const char *compiler, bool verb
     BuildOptions options = {.emit = EMIT_so, .out = path, .name = "network",
                             .weights = WEIGHTS_embed, .verbose = verbose,
                             .compiler = compiler, .no_header = true};
+    process_remove_on_signal(path);
     if (build_program(program, &options, diag) != BUILD_ok)
         return NULL;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);

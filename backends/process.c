@@ -4,6 +4,7 @@
 #include "backends/build.h"
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,23 +14,62 @@
 
 extern char **environ;
 
+static volatile pid_t running; /* a command and its children: a group of their own */
+static char made[4096];        /* removed at exit, however the run ends */
+static char result[4096];      /* a program for this run only */
+
+/* Started in a group of its own, so that an interrupted run can end all of it. */
+static int spawn_group(pid_t *pid, char *const argv[])
+{
+    posix_spawnattr_t group;
+    posix_spawnattr_init(&group);
+    posix_spawnattr_setflags(&group, POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setpgroup(&group, 0);
+    int error = posix_spawnp(pid, argv[0], NULL, &group, argv, environ);
+    posix_spawnattr_destroy(&group);
+    return error;
+}
+
 int build_spawn(char *const argv[], bool verbose)
 {
     pid_t pid;
     int status;
     for (int i = 0; verbose && argv[i]; i++)
         fprintf(stderr, "%s%s", argv[i], argv[i + 1] ? " " : "\n");
-    if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) != 0)
+    if (spawn_group(&pid, argv) != 0)
         return -1;
+    running = pid;
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -1;
+    running = 0;
     if (!WIFEXITED(status))
         return -1;
     return WEXITSTATUS(status) == 127 ? -1 : WEXITSTATUS(status);
 }
 
-static char made[4096]; /* removed at exit, however the run ends */
+void process_interrupted(void)
+{
+    if (running) {
+        kill(-running, SIGTERM);
+        waitpid(running, NULL, 0);
+    }
+    unlink(result); /* "" is no file */
+    pid_t pid = made[0] ? fork() : -1;
+    if (pid == 0) {
+        execl("/bin/rm", "rm", "-rf", made, (char *)NULL);
+        _exit(1);
+    }
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+}
+
+void process_remove_on_signal(const char *path)
+{
+    result[0] = 0;
+    if (strlen(path) < sizeof result)
+        strcpy(result, path);
+}
 
 void process_tempdir_end(void)
 {

@@ -9,5 +9,9 @@
 bool process_starts(const char *program);
 /* Removes the folder of the last build_tempdir. */
 void process_tempdir_end(void);
+/* For file_cleanup_on_signals: ends the running command, removes the folder. */
+void process_interrupted(void);
+/* And this file: a program or library that is built for this run only. */
+void process_remove_on_signal(const char *path);
 
 #endif

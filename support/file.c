@@ -72,68 +72,98 @@ bool bytes_map(Bytes *bytes, const char *path, Diag *diag)
 
 struct OutFile {
     const char *path;
-    char *beside; /* NULL: standard output */
+    char *beside; /* NULL: written as it is */
     FILE *file;
     int error;
 };
 
-enum { MAX_OPEN = 16 };
-static char unfinished[MAX_OPEN][PATH_LIMIT]; /* for the signal handler */
+enum { MAX_OPEN = 32 };
 
-static void remember(const char *path)
+/* A file that has no name yet; static, since a signal handler removes it. */
+typedef struct Unfinished {
+    char beside[PATH_LIMIT], path[PATH_LIMIT];
+    bool closed; /* waits for outfiles_release */
+} Unfinished;
+static Unfinished unfinished[MAX_OPEN];
+static bool held;
+static void (*clean_also)(void);
+
+static Unfinished *find_unfinished(const char *beside)
 {
     for (int i = 0; i < MAX_OPEN; i++)
-        if (!unfinished[i][0] && strlen(path) < PATH_LIMIT) {
-            strcpy(unfinished[i], path);
-            return;
-        }
+        if (strcmp(unfinished[i].beside, beside) == 0)
+            return &unfinished[i];
+    return NULL;
 }
 
-static void forget(const char *path)
+static bool remember(const char *beside, const char *path)
 {
-    for (int i = 0; i < MAX_OPEN; i++)
-        if (strcmp(unfinished[i], path) == 0)
-            unfinished[i][0] = 0;
+    Unfinished *slot = find_unfinished("");
+    if (!slot || strlen(beside) >= PATH_LIMIT)
+        return false;
+    slot->closed = false;
+    strcpy(slot->path, path);
+    strcpy(slot->beside, beside);
+    return true;
 }
 
 static void on_signal(int number)
 {
     for (int i = 0; i < MAX_OPEN; i++)
-        if (unfinished[i][0])
-            unlink(unfinished[i]);
+        if (unfinished[i].beside[0])
+            unlink(unfinished[i].beside);
+    if (clean_also)
+        clean_also();
     signal(number, SIG_DFL);
     raise(number);
 }
 
-void file_cleanup_on_signals(void)
+void file_cleanup_on_signals(void (*also)(void))
 {
     const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    clean_also = also;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         signal(numbers[i], on_signal);
 }
 
+/* A new file beside `path`, remembered until it has its name. */
+static FILE *open_beside(OutFile *out, const char *path)
+{
+    int fd = mkstemp(out->beside);
+    if (fd < 0)
+        return NULL;
+    if (!remember(out->beside, path)) {
+        unlink(out->beside);
+        close(fd);
+        errno = ENFILE;
+        return NULL;
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(fd, 0666 & ~mask);
+    return fdopen(fd, "wb");
+}
+
 OutFile *outfile_open(Arena *arena, const char *path, Diag *diag)
 {
+    struct stat info;
     OutFile *out = NEW(arena, OutFile, 1);
+    bool there = stat(path, &info) == 0;
     out->path = path;
     if (strcmp(path, "-") == 0) {
         out->file = stdout;
+    } else if (there && S_ISDIR(info.st_mode)) {
+        errno = EISDIR;
+    } else if (there && !S_ISREG(info.st_mode)) {
+        out->file = fopen(path, "wb");
+    } else {
+        out->beside = arena_printf(arena, "%s.XXXXXX", path);
+        out->file = open_beside(out, path);
+    }
+    if (out->file)
         return out;
-    }
-    out->beside = arena_printf(arena, "%s.XXXXXX", path);
-    int fd = mkstemp(out->beside);
-    if (fd >= 0) {
-        remember(out->beside);
-        mode_t mask = umask(0);
-        umask(mask);
-        fchmod(fd, 0666 & ~mask);
-        out->file = fdopen(fd, "wb");
-    }
-    if (!out->file) {
-        diag_error(diag, (Span){0}, "cannot write '%s': %s", path, strerror(errno));
-        return NULL;
-    }
-    return out;
+    diag_error(diag, (Span){0}, "cannot write '%s': %s", path, strerror(errno));
+    return NULL;
 }
 
 void outfile_write(OutFile *out, const void *data, size_t n)
@@ -142,23 +172,67 @@ void outfile_write(OutFile *out, const void *data, size_t n)
         out->error = errno ? errno : EIO;
 }
 
+void outfile_executable(OutFile *out)
+{
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(fileno(out->file), 0777 & ~mask);
+}
+
+/* The name, or the end, of a file that is complete; errno or 0. */
+static int finish(Unfinished *slot, bool good)
+{
+    int error = good && rename(slot->beside, slot->path) != 0 ? errno : 0;
+    if (!good || error)
+        unlink(slot->beside);
+    slot->beside[0] = 0;
+    return error;
+}
+
 bool outfile_close(OutFile *out, Diag *diag)
 {
     if (fflush(out->file) != 0 && !out->error)
         out->error = errno;
-    if (out->beside) {
-        if (fclose(out->file) != 0 && !out->error)
-            out->error = errno;
-        if (!out->error && rename(out->beside, out->path) != 0)
-            out->error = errno;
-        if (out->error)
-            unlink(out->beside);
-        forget(out->beside);
+    if (out->file != stdout && fclose(out->file) != 0 && !out->error)
+        out->error = errno;
+    Unfinished *slot = out->beside ? find_unfinished(out->beside) : NULL;
+    if (slot && held && !out->error) {
+        slot->closed = true;
+    } else if (slot) {
+        int error = finish(slot, !out->error);
+        out->error = out->error ? out->error : error;
     }
     if (out->error)
         diag_error(diag, (Span){0}, "cannot write '%s': %s", out->path,
                    strerror(out->error));
     return !out->error;
+}
+
+void outfile_drop(OutFile *out)
+{
+    Unfinished *slot = out->beside ? find_unfinished(out->beside) : NULL;
+    if (out->file != stdout)
+        fclose(out->file);
+    if (slot)
+        finish(slot, false);
+}
+
+void outfiles_hold(void)
+{
+    held = true;
+}
+
+bool outfiles_release(bool good, Diag *diag)
+{
+    held = false;
+    for (int i = 0; i < MAX_OPEN; i++) {
+        Unfinished *slot = &unfinished[i];
+        int error = slot->beside[0] && slot->closed ? finish(slot, good) : 0;
+        if (error)
+            diag_error(diag, (Span){0}, "cannot write '%s': %s", slot->path, strerror(error));
+        good = good && !error;
+    }
+    return good;
 }
 
 /* ---- paths ------------------------------------------------------------- */

@@ -18,12 +18,22 @@ bool bytes_map(Bytes *bytes, const char *path, Diag *diag);
 /* Written beside the target, then renamed: whole or not at all. A failure is an
  * error in diag (environment), and nothing is left behind. An interrupted run
  * (SIGINT, SIGTERM) removes what was begun once file_cleanup_on_signals was
- * called. "-" is standard output. */
+ * called. "-" is standard output; a device or a pipe is written as it is. */
 typedef struct OutFile OutFile;
 OutFile *outfile_open(Arena *arena, const char *path, Diag *diag);
 void outfile_write(OutFile *file, const void *data, size_t n);
+void outfile_executable(OutFile *file);
 bool outfile_close(OutFile *file, Diag *diag); /* rename, false on any failure */
-void file_cleanup_on_signals(void);
+void outfile_drop(OutFile *file);              /* as if it had not been opened */
+
+/* Several files, all or none: from hold to release those that are closed wait for
+ * their names. release gives them (good) or removes them; false on any failure. */
+void outfiles_hold(void);
+bool outfiles_release(bool good, Diag *diag);
+
+/* `also` (may be NULL) removes what else an interrupted run would leave; it may call
+ * what POSIX lists as safe in signal handlers. */
+void file_cleanup_on_signals(void (*also)(void));
 
 /* "a/b/c.vt" -> "a/b" ("." if there is no slash); join unless b is absolute. */
 const char *path_dir(Arena *arena, const char *path);

@@ -1,5 +1,8 @@
 /* vtc: the command. */
 #include "tools/command.h"
+#include "backends/llvm/llvm.h"
+#include "backends/process.h"
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,8 +80,6 @@ static const OptionRow options[] = {
     ROW("--stage", "ast|graph|loops|c|llvm|asm", "dump", K_text, stage, "what to print (graph)"),
     ROW("--after", "PASS|all", "dump", K_text, after, "the graph after a pass, or every change"),
     ROW("--exact", NULL, "verify", K_flag, exact, "the reference in double, however long it takes"),
-    ROW("--whole", NULL, "verify", K_flag, whole,
-        "only outputs, of compiled code (gcc, LLVM): for large networks"),
     ROW("--vectors", "FOLDER", "verify", K_text, vectors,
         "keep inputs and outputs there, to compare other machines with"),
     ROW("--with", "onnxruntime", "verify", K_text, engine,
@@ -236,7 +237,18 @@ static int check_call(Context *c)
     c->backend = c->o.backend && strcmp(c->o.backend, "llvm") == 0 ? BACKEND_llvm : BACKEND_c;
     if (c->o.backend && c->backend == BACKEND_c && strcmp(c->o.backend, "c") != 0)
         return call_error("there is no back end", c->o.backend);
+    if (c->backend == BACKEND_llvm && !llvm_available(c->diag))
+        return context_finish(c, EXIT_ENVIRONMENT);
     return EXIT_OK;
+}
+
+/* What was printed must have arrived, as files must. */
+static int flush_output(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "vtc: cannot write standard output: %s\n", strerror(errno));
+    return EXIT_ENVIRONMENT;
 }
 
 int main(int argc, char **argv)
@@ -256,11 +268,11 @@ int main(int argc, char **argv)
     if (code == EXIT_OK && c.o.help) {
         print_command(c.command, stdout);
     } else {
-        file_cleanup_on_signals();
+        file_cleanup_on_signals(process_interrupted);
         code = code == EXIT_OK ? check_call(&c) : code;
         if (code == EXIT_OK)
             code = c.command->run(&c);
     }
     arena_free(c.arena);
-    return code;
+    return flush_output(code);
 }

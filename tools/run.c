@@ -2,6 +2,7 @@
  * or with --backend=c, and for bench, a program is built in a temporary place and
  * started; bench --layers times steps in this process. */
 #include "backends/llvm/llvm.h"
+#include "backends/process.h"
 #include "runtime/program.h"
 #include "tools/bench.h"
 #include <stdio.h>
@@ -29,6 +30,7 @@ static enum BuildStatus build_temporary(Context *c, const Program *program, cons
     options.out = arena_printf(c->arena, "%s/vtc-run-%d", base && *base ? base : "/tmp",
                                (int)getpid());
     *path = options.out;
+    process_remove_on_signal(options.out);
     return build_program(program, &options, c->diag);
 }
 

@@ -1,6 +1,7 @@
 /* A network compiled into this process by ORC: the same object as --emit=obj,
  * linked where it runs. */
 #include "backends/llvm/emit.h"
+#include "backends/llvm/plugin.h"
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Orc.h>
@@ -61,7 +62,7 @@ static const VtcModel *link_object(LLVMMemoryBufferRef object, const char *symbo
     return (const VtcModel *)(uintptr_t)address;
 }
 
-const VtcModel *llvm_load(const Program *program, const Blob *blob, Diag *diag)
+const VtcModel *llvm_link_here(const Program *program, const Blob *blob, Diag *diag)
 {
     LlvmOptions options = {.output = LLVM_object};
     Arena *arena = program->arena;

@@ -1,17 +1,12 @@
 /* A module optimised and written as object, assembly or text; linked into this
  * process for `vtc run`. */
 #include "backends/llvm/emit.h"
+#include "backends/llvm/plugin.h"
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 #include <string.h>
-
-bool llvm_available(Diag *diag)
-{
-    (void)diag;
-    return true;
-}
 
 static bool complain(Diag *diag, const char *what, char *message)
 {
@@ -163,27 +158,13 @@ LLVMMemoryBufferRef llvm_buffer(const Program *program, const Abi *abi, const Bl
     return buffer;
 }
 
-bool llvm_compile(const Program *program, const Abi *abi, const Blob *blob,
-                  const LlvmOptions *options, const char *path, Diag *diag)
+bool llvm_make(const LlvmRequest *request, Diag *diag)
 {
-    LLVMMemoryBufferRef buffer = llvm_buffer(program, abi, blob, options, diag);
+    LLVMMemoryBufferRef buffer = llvm_buffer(request->program, request->abi, request->blob,
+                                             request->options, diag);
     if (!buffer)
         return false;
-    OutFile *out = outfile_open(program->arena, path, diag);
-    if (out)
-        outfile_write(out, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
-    LLVMDisposeMemoryBuffer(buffer);
-    return out && outfile_close(out, diag);
-}
-
-bool llvm_print(const Program *program, const Abi *abi, const LlvmOptions *options, Text *out,
-                Diag *diag)
-{
-    Blob none = {0};
-    LLVMMemoryBufferRef buffer = llvm_buffer(program, abi, &none, options, diag);
-    if (!buffer)
-        return false;
-    text_addn(out, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
+    request->put(request->to, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
     LLVMDisposeMemoryBuffer(buffer);
     return true;
 }
