@@ -80,6 +80,8 @@ static const OptionRow options[] = {
     ROW("--stage", "ast|graph|loops|c|llvm|asm", "dump", K_text, stage, "what to print (graph)"),
     ROW("--after", "PASS|all", "dump", K_text, after, "the graph after a pass, or every change"),
     ROW("--exact", NULL, "verify", K_flag, exact, "the reference in double, however long it takes"),
+    ROW("--whole", NULL, "verify", K_flag, whole,
+        "only outputs, of compiled code (gcc, LLVM): for large networks"),
     ROW("--vectors", "FOLDER", "verify", K_text, vectors,
         "keep inputs and outputs there, to compare other machines with"),
     ROW("--with", "onnxruntime", "verify", K_text, engine,

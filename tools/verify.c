@@ -79,7 +79,8 @@ static bool fill_inputs(Context *c, const Graph *graph, const Tensor **inputs, i
 /* Every stage of ours against the reference. */
 static bool verify_stages(Context *c, Graph *graph, const Tensor *const *inputs, Text *report)
 {
-    static const char *const compilers[] = {"gcc", "clang", NULL}, *const none[] = {NULL};
+    static const char *const both[] = {"gcc", "clang", NULL}, *const gcc[] = {"gcc", NULL},
+                      *const none[] = {NULL};
     bool llvm_alone = c->o.backend && c->backend == BACKEND_llvm;
     VtcPool *pool = NULL;
     VtcError error;
@@ -87,8 +88,9 @@ static bool verify_stages(Context *c, Graph *graph, const Tensor *const *inputs,
         vtc_pool_create(&pool, 2, &error);
     const VtcExecutor *executors[2] = {pool ? vtc_pool_executor(pool) : NULL, NULL};
     VerifyOptions options = {.target = c->target, .pipeline = pipeline_options(c),
-                             .inputs = inputs, .exact = c->o.exact, .verbose = c->o.verbose,
-                             .compilers = llvm_alone ? none : compilers,
+                             .inputs = inputs, .exact = c->o.exact, .whole = c->o.whole,
+                             .verbose = c->o.verbose,
+                             .compilers = llvm_alone ? none : c->o.whole ? gcc : both,
                              .llvm = !c->o.backend || llvm_alone,
                              .executors = executors, .vectors = c->o.vectors};
     bool good = verify_graph(graph, &options, report, c->diag);
@@ -122,6 +124,7 @@ static bool check_call(Context *c)
     bool file = onnx_is_model(c->o.models[0]);
     const char *wrong = c->o.engine && strcmp(c->o.engine, "onnxruntime") != 0
                             ? "--with takes onnxruntime"
+                        : c->o.whole && c->o.vectors ? "--whole keeps no vectors"
                         : c->o.nodes && !file ? "--nodes takes an ONNX file"
                                               : NULL;
     if (wrong)
