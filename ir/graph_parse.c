@@ -117,10 +117,10 @@ static void number_named_values(Parser *p)
         v->id = p->graph->next_id++;
 }
 
-/* The rule of struct Group: the first that is more than elementwise. */
+/* The rule of struct Group: the last that is more than elementwise. */
 static Value *anchor_of(const Group *group)
 {
-    for (int i = 0; i < group->members.n; i++)
+    for (int i = group->members.n - 1; i >= 0; i--)
         if (!op_is_elementwise(group->members.at[i]->op))
             return group->members.at[i];
     return group->members.at[0];

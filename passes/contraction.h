@@ -52,6 +52,9 @@ enum { SUMS_ROWS = 160 };
 int64_t contraction_stretch(int64_t taps, int64_t run, int64_t tiles);
 
 void contraction_describe(Lower *l, Contraction *c);
+/* Its end, for those who describe operands, rows and columns themselves: panels,
+ * axes merged, lanes. */
+void contraction_finish(Lower *l, Contraction *c);
 void contraction_build(Lower *l, Contraction *c);
 /* One stretch of the reduction over all tiles from `at` on; the sums wait in the
  * sink. `stretch` tells what to ask for; its lines are set to spread `elements` over
@@ -64,7 +67,9 @@ typedef struct Ahead {
     Index round;
 } Ahead;
 void contraction_work(Lower *l, Contraction *c, At at, TileWork work, const Ahead *ahead);
-/* All rows and columns from `at` on, within one task. */
+/* All rows and columns from `at` on, within one task: of one panel; of all, without
+ * sums that wait. */
 void contraction_tiles(Lower *l, Contraction *c, At at);
+void contraction_rows(Lower *l, Contraction *c, At at);
 
 #endif

@@ -20,6 +20,7 @@ GRAPH_PASS(fuse_projector);
 GRAPH_PASS(lower_groups);
 GRAPH_PASS(group);
 GRAPH_PASS(schedule);
+GRAPH_PASS(fuse_inputs);
 GRAPH_PASS(layout);
 GRAPH_PASS(pack_weights);
 GRAPH_PASS(plan_memory);

@@ -13,6 +13,7 @@
  * needs: grouped   makes: laid_out   breaks: nothing
  * leaves: place.stride set; homes are plan_memory's */
 #include "passes/graph_passes.h"
+#include "passes/inputs.h"
 #include <string.h>
 
 typedef struct Wish {
@@ -446,6 +447,8 @@ static void place_computed(Layouter *l, Value *v)
     const Group *group = &l->graph->groups.at[v->group];
     if (v == group->anchor)
         prepare_arguments(l, v);
+    else if (group_is_input(group, v))
+        ; /* never stored */
     else if (op_info[group->anchor->op].class == CLASS_conv)
         for (int i = 0; i < v->nargs; i++)
             prepare_chain_argument(l, v, i);

@@ -4,6 +4,7 @@
  *
  * needs: weights_bound grouped laid_out packed placed   makes: lowered
  * breaks: nothing   leaves: loops marked unroll, transcendental functions */
+#include "passes/inputs.h"
 #include "passes/lower.h"
 #include <string.h>
 
@@ -137,7 +138,7 @@ void lower_open(Lower *l, const char *what)
                          .access = ACCESS_write});
     for (int i = 0; i < group->members.n; i++) {
         const Value *v = group->members.at[i];
-        bool scalar_only = !op_is_elementwise(v->op);
+        bool scalar_only = !op_is_elementwise(v->op) || group_is_input(group, v);
         for (int k = 0; k < v->nargs && !scalar_only; k++) {
             const Value *arg = v->args[k];
             bool inlined = arg->op == OP_constant && shape_count(&arg->type.shape) == 1;
@@ -363,6 +364,8 @@ static void lower_group(Lower *l, const Group *group)
     l->group = group;
     if (op_is_elementwise(anchor->op))
         lower_map(l);
+    else if (group_has_inputs(group))
+        lower_with_inputs(l);
     else if (conv_is_depthwise(anchor))
         lower_window(l);
     else if (anchor->schedule.algorithm == ALGORITHM_toom_cook)

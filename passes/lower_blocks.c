@@ -368,6 +368,17 @@ void contraction_tiles(Lower *l, Contraction *c, At at)
     all_blocks(l, &p, at, c->columns.extent);
 }
 
+void contraction_rows(Lower *l, Contraction *c, At at)
+{
+    Plan p = {.c = c};
+    plan_tiles(l, &p);
+    plan_blocks(&p, 1);
+    c->sums = c->sink;
+    const IVar *block = build_for(&l->b, "block", p.blocks, false);
+    build_by_rows(l, &p, at, index_var(block));
+    build_end(&l->b);
+}
+
 void contraction_build(Lower *l, Contraction *c)
 {
     Plan p = {.c = c};

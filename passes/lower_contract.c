@@ -215,6 +215,11 @@ void contraction_describe(Lower *l, Contraction *c)
         describe_linear(l, c);
     else
         describe_conv(l, c);
+    contraction_finish(l, c);
+}
+
+void contraction_finish(Lower *l, Contraction *c)
+{
     describe_panels(l, c);
     c->columns.step[c->a] = 0;
     c->rows.operands = c->batch.operands = l->operands;

@@ -11,6 +11,7 @@
  * needs: grouped laid_out packed   makes: placed   breaks: nothing */
 #include "ir/pack.h"
 #include "passes/graph_passes.h"
+#include "passes/inputs.h"
 #include "passes/temporary.h"
 #include <stdlib.h>
 
@@ -75,7 +76,8 @@ static bool same_strides(const Value *a, const Value *b)
     return true;
 }
 
-/* Read only element by element in this group, never by its anchor at large. */
+/* Read only element by element in this group's chain, never by its anchor at large
+ * or by what that computes as it reads. */
 static bool read_in_step(const Group *group, const Value *root, const Value *result,
                          Value **operand)
 {
@@ -85,7 +87,7 @@ static bool read_in_step(const Group *group, const Value *root, const Value *res
         for (int k = 0; k < v->nargs; k++) {
             if (v->args[k]->view != root || v->args[k]->group == v->group)
                 continue;
-            if (!op_is_elementwise(v->op) || v->args[k] != root ||
+            if (!op_is_elementwise(v->op) || v->args[k] != root || group_is_input(group, v) ||
                 !same_strides(root, result))
                 return false;
             found = true;

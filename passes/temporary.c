@@ -1,6 +1,7 @@
 /* How much workspace the steps of a group need for themselves. */
 #include "passes/temporary.h"
 #include "passes/contraction.h"
+#include "passes/inputs.h"
 #include "passes/toom_cook.h"
 #include "passes/winograd.h"
 
@@ -49,7 +50,11 @@ Temporary group_temporary(const Group *group, const Target *target)
         return toom_cook_temporary(group->anchor, target);
     if (schedule_is_winograd(group->anchor->schedule))
         return winograd_temporary(group->anchor, target);
-    if (op_info[group->anchor->op].class == CLASS_conv)
-        return contraction_temporary(group->anchor);
-    return (Temporary){0};
+    if (op_info[group->anchor->op].class != CLASS_conv)
+        return (Temporary){0};
+    Temporary t = contraction_temporary(group->anchor);
+    if (group_has_inputs(group))
+        t.per_thread += temporary_align(inputs_pixels(group) * 4 *
+                                        group->anchor->args[0]->type.shape.dim[1]);
+    return t;
 }
