@@ -1,0 +1,75 @@
+#!/bin/sh
+# Every network at its real size: compiled (C by gcc, and LLVM where it is built in), run on a
+# photograph with `vtc init` weights (those beside it where there are), and compared
+# with the graph interpreter in double; the same bits for one thread and two.
+#
+#     sh tools/verify_zoo.sh [MODEL.vt...]
+#
+# MODEL.vt is relative to models/. Each network's row is kept in build/zoo (or $ROWS);
+# docs/zoo.md is the table of all rows, and says which networks have none. A network of class maps is compared by its scores too.
+# VTC names another vtc than build/vtc. Fails if any network differs.
+set -u
+. "$(dirname "$0")/setup.sh"
+photo=/usr/lib/python3/dist-packages/imageio/resources/images/chelsea.png
+vtc=${VTC:-$top/build/vtc}
+rows=${ROWS:-$top/build/zoo}
+if [ -z "${VTC:-}" ]; then
+    configure "$top/build" && cmake --build "$top/build" --target vtc || exit 3
+fi
+mkdir -p "$rows"
+cd "$top/models" || exit 3
+all=$(LC_ALL=C ls -- *.vt ablations/*.vt forms/*.vt)
+[ $# -gt 0 ] || set -- $all
+
+row_of() { echo "$rows/$(echo "${1%.vt}" | tr / _)"; }
+
+verify() { # MODEL.vt, below models/
+    scores=
+    case $1 in *fpn_*) scores=--output=head ;; esac
+    result=$("$vtc" verify "$1" --whole --exact --seed=1 "--input=$photo" $scores 2>&1)
+    code=$?
+    macs=$("$vtc" report "$1" --format=csv | sed -n '$s/,/ /gp' | awk '{print $4 / 1e6}')
+    echo "$result" | awk -v name="${1%.vt}" -v macs="$macs" -v code=$code '
+        /^C by gcc  / { error = $6; classes = /classes differ/ ? $11 " of " $13 : "" }
+        /^C by gcc, 2 threads .*same/ { threads = "same bits" }
+        /^LLVM, 2 threads .*same/ { llvm = "same bits" }
+        /skipped/ { llvm = "not built in" }
+        END { printf "| %s | %.1f | %s | %s | %s | %s | %s |\n", name, macs,
+                     code == 0 ? "agrees" : "DIFFERS", error, classes, threads, llvm }' \
+        >"$(row_of "$1")"
+    cat "$(row_of "$1")"
+    [ "$code" = 0 ] || echo "$result"
+    return $code
+}
+
+document() {
+    cat <<'HEAD'
+# Every network at its real size
+
+Written by `sh tools/verify_zoo.sh`. Each network is compiled with random weights (`vtc
+init`, seed 1; trained ones where they lie beside it), run on a photograph, and compared
+with the graph interpreter in double. The worst error is of an output (scores before
+their argmax where there are class maps), in parts of its largest value; at most 1e-4 is
+allowed. Classes: how many places of a class map have another one; at most 1 in 1000 may.
+
+| network | MMAC | | worst error | classes differ | 2 threads | LLVM |
+|---|---|---|---|---|---|---|
+HEAD
+    missing=
+    for model in $all; do
+        if [ -f "$(row_of "$model")" ]; then
+            cat "$(row_of "$model")"
+        else
+            missing="$missing ${model%.vt}"
+        fi
+    done
+    [ -z "$missing" ] || printf '\nNot run yet:%s.\n' "$missing" | fold -s -w 88
+}
+
+failed=0
+for model in "$@"; do
+    verify "$model" || failed=$((failed + 1))
+done
+document >"$top/docs/zoo.md"
+echo "$# networks, $failed differ"
+[ "$failed" = 0 ]
