@@ -78,6 +78,7 @@ def check_torch(folder, net, size):
     name = type(net).__name__
     source = os.path.join(folder, name + ".file.onnx")
     x, want = exported(net, size, source)
+    run("verify", source, "--backend=llvm")
     found = Import(folder, name, source)
     found.same({"image": x})
     program = worst(found.program(x), want)
