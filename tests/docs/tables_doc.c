@@ -2,6 +2,7 @@
  * compared with what is in the tree.
  *
  *     tables_doc DOCS_FOLDER [--update] */
+#include "backends/onnx/onnx.h"
 #include "passes/pass.h"
 #include "support/file.h"
 #include "support/text.h"
@@ -29,7 +30,7 @@ static void add_attributes(Text *out, Op op)
 
 static void add_operators(Text *out)
 {
-    text_add(out, "| operator | arguments | attributes | what it computes |\n|---|---|---|---|\n");
+    text_add(out, "| operator | arguments | attributes | what it computes | in ONNX |\n|---|---|---|---|---|\n");
     for (int op = 0; op < OP_COUNT; op++) {
         const OpInfo *info = &op_info[op];
         text_printf(out, "| `%s` | %d", info->name, info->min_args);
@@ -39,7 +40,7 @@ static void add_operators(Text *out)
         add_attributes(out, (Op)op);
         text_add(out, " | ");
         add_cell(out, info->doc);
-        text_add(out, " |\n");
+        text_printf(out, " | %s |\n", onnx_spelling((Op)op));
     }
     text_add(out, "\n## Attributes\n\n| attribute | what it says |\n|---|---|\n");
     for (int id = 0; id < ATTR_COUNT; id++) {
