@@ -62,6 +62,8 @@ typedef struct PipelineOptions {
     void *context;
 } PipelineOptions;
 
+/* Do the options name passes, and skip only optional ones? false with diag. */
+bool pipeline_accepts(const PipelineOptions *options, Arena *arena, Diag *diag);
 /* false: the call was wrong (diag) or a required order is broken. *program is
  * NULL when stopped before `lower`. */
 bool pipeline_run(Graph *graph, const Target *target,

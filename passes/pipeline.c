@@ -96,7 +96,7 @@ static bool check_list(const char *list, Arena *arena, Diag *diag)
     return good;
 }
 
-static bool check_options(const PipelineOptions *o, Arena *arena, Diag *diag)
+bool pipeline_accepts(const PipelineOptions *o, Arena *arena, Diag *diag)
 {
     bool good = check_list(o->only, arena, diag);
     for (int i = 0; i < o->skips; i++) {
@@ -154,7 +154,7 @@ bool pipeline_run(Graph *graph, const Target *target,
                   const PipelineOptions *options, Program **program, Diag *diag)
 {
     *program = NULL;
-    if (!check_options(options, graph->arena, diag))
+    if (!pipeline_accepts(options, graph->arena, diag))
         return false;
     for (int i = 0; i < pass_count; i++) {
         const PassInfo *pass = &pass_table[i];

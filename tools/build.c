@@ -104,6 +104,10 @@ int command_build(Context *c)
         return EXIT_CALL;
     if (emit == 7) /* the graph itself: no program is made */
         return build_onnx(c);
+    if (c->o.stop_after) {
+        fputs("vtc: --stop-after leaves nothing to build but --emit=onnx\n", stderr);
+        return EXIT_CALL;
+    }
     Backend backend = emit == EMIT_llvm && !c->o.backend ? BACKEND_llvm : c->backend;
     if (emit == (backend == BACKEND_c ? EMIT_llvm : EMIT_c)) {
         fprintf(stderr, "vtc: --backend=%s does not write --emit=%s\n", c->o.backend, c->o.emit);
@@ -144,10 +148,20 @@ int command_init(Context *c)
     return context_finish(c, EXIT_OK);
 }
 
+/* Every model is checked, in an arena of its own: of many only one is in memory. */
 int command_check(Context *c)
 {
-    Graph *graph = load_model(c, c->o.models[0], false);
-    return context_finish(c, graph ? EXIT_OK : EXIT_INPUT);
+    int code = EXIT_OK;
+    for (int i = 0; i < c->o.model_count; i++) {
+        Context work = *c;
+        work.arena = arena_new();
+        work.diag = diag_new(work.arena);
+        Graph *graph = load_model(&work, c->o.models[i], false);
+        if (context_finish(&work, graph ? EXIT_OK : EXIT_INPUT) != EXIT_OK)
+            code = EXIT_INPUT;
+        arena_free(work.arena);
+    }
+    return code;
 }
 
 int command_ops(Context *c)

@@ -36,16 +36,21 @@ static bool has(const Lines *lines, const char *line)
     return false;
 }
 
-/* Lines that went, then lines that came, in order. */
-static void print_changes(const char *pass, const Lines *was, const Lines *is)
+static void add_missing(Text *out, char sign, const Lines *lines, const Lines *other)
 {
-    printf("--- after %s\n", pass);
-    for (int i = 0; i < was->at.n; i++)
-        if (!has(is, was->at.at[i]))
-            printf("-%s\n", was->at.at[i]);
-    for (int i = 0; i < is->at.n; i++)
-        if (!has(was, is->at.at[i]))
-            printf("+%s\n", is->at.at[i]);
+    for (int i = 0; i < lines->at.n; i++)
+        if (!has(other, lines->at.at[i]))
+            text_printf(out, "%c%s\n", sign, lines->at.at[i]);
+}
+
+/* Lines that went, then lines that came, in order; nothing of a pass without any. */
+static void print_changes(Arena *arena, const char *pass, const Lines *was, const Lines *is)
+{
+    Text changes = text_new(arena);
+    add_missing(&changes, '-', was, is);
+    add_missing(&changes, '+', is, was);
+    if (*text_str(&changes))
+        printf("--- after %s\n%s", pass, text_str(&changes));
 }
 
 static void after_pass(void *context, const PassInfo *pass, const Graph *graph,
@@ -68,7 +73,7 @@ static void after_pass(void *context, const PassInfo *pass, const Graph *graph,
     if (program)
         return;
     Lines now = split(d->c->arena, &text);
-    print_changes(pass->name, &d->before, &now);
+    print_changes(d->c->arena, pass->name, &d->before, &now);
     d->before = now;
 }
 

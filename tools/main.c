@@ -239,6 +239,9 @@ static int check_call(Context *c)
     c->backend = c->o.backend && strcmp(c->o.backend, "llvm") == 0 ? BACKEND_llvm : BACKEND_c;
     if (c->o.backend && c->backend == BACKEND_c && strcmp(c->o.backend, "c") != 0)
         return call_error("there is no back end", c->o.backend);
+    PipelineOptions pipeline = pipeline_options(c);
+    if (!pipeline_accepts(&pipeline, c->arena, c->diag))
+        return context_finish(c, EXIT_CALL);
     if (c->backend == BACKEND_llvm && !llvm_available(c->diag))
         return context_finish(c, EXIT_ENVIRONMENT);
     return EXIT_OK;
