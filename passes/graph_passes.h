@@ -18,6 +18,7 @@ GRAPH_PASS(merge_siblings);
 GRAPH_PASS(fuse_tokenizer);
 GRAPH_PASS(fuse_projector);
 GRAPH_PASS(lower_groups);
+GRAPH_PASS(order_windows);
 GRAPH_PASS(group);
 GRAPH_PASS(schedule);
 GRAPH_PASS(fuse_inputs);
