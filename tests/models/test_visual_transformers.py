@@ -326,4 +326,5 @@ def main():
         return beside_torch.run(vtc, names, network)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
