@@ -11,6 +11,7 @@ import sys
 import beside_torch
 
 try:
+    import numpy as np
     import torch
     import torch.nn.functional as F
 except ImportError as missing:
@@ -193,5 +194,17 @@ NETWORKS = {"san_pairwise": san(False), "san_patchwise": san(True),
             "augmented_net": augmented_net}
 
 
+def picture(name):
+    """Patches of two sizes and some noise, as photographs have and as weights by
+    `vtc init` expect; white noise makes their scores one-hot."""
+    shape = beside_torch.input_shape(FILE, name)
+    random = np.random.default_rng(5)
+    x = 0.3 * random.normal(size=shape)
+    for size in 4, 16:
+        patches = random.normal(size=(1, 1, *(n // size + 1 for n in shape[2:])))
+        x += 0.6 * np.kron(patches, np.ones((1, 1, size, size)))[..., :shape[2], :shape[3]]
+    return x.astype(np.float32)
+
+
 sys.exit(beside_torch.run(sys.argv[1], sys.argv[2:] or NETWORKS,
-                          lambda name: (FILE, name, NETWORKS[name])))
+                          lambda name: (FILE, name, NETWORKS[name], picture(name))))
