@@ -30,7 +30,7 @@ verify() { # MODEL.vt, below models/
     code=$?
     macs=$("$vtc" report "$1" --format=csv | sed -n '$s/,/ /gp' | awk '{print $4 / 1e6}')
     echo "$result" | awk -v name="${1%.vt}" -v macs="$macs" -v code=$code '
-        /^C by gcc  / { error = $6; classes = /classes differ/ ? $11 " of " $13 : "" }
+        /^C by gcc  / { error = $6; classes = /classes differ/ ? $10 " of " $12 : "" }
         /^C by gcc, 2 threads .*same/ { threads = "same bits" }
         /^LLVM, 2 threads .*same/ { llvm = "same bits" }
         /skipped/ { llvm = "not built in" }
