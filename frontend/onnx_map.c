@@ -190,7 +190,8 @@ void onnx_build_clip(I *in)
     if (dtype == DT_f32 && folded) {
         min = low ? tensor_get(onnx_known(in, low), 0) : min;
         max = high ? tensor_get(onnx_known(in, high), 0) : max;
-        onnx_result(in, 0, clamped(in, x, min, max));
+        bool bounded = isfinite(min) || isfinite(max);
+        onnx_result(in, 0, bounded ? clamped(in, x, min, max) : x);
         return;
     }
     DType wide = dtype == DT_u8 ? DT_i32 : dtype;

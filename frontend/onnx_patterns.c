@@ -77,19 +77,6 @@ bool match_scaled(const Value *v, double factor, Value **rest)
            shape_equal(&v->type.shape, &(*rest)->type.shape);
 }
 
-Value *match_unreshaped(Value *v)
-{
-    Value *root = v;
-    while (root->op == OP_reshape)
-        root = root->args[0];
-    return shape_equal(&root->type.shape, &v->type.shape) ? root : v;
-}
-
-bool match_same(Value *a, Value *b)
-{
-    return match_unreshaped(a) == match_unreshaped(b);
-}
-
 /* ---- making --------------------------------------------------------------------- */
 
 Value *rule_add(Graph *graph, Value *at, Op op, const Attrs *attrs, int n, Value *const *args)

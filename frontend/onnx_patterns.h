@@ -22,8 +22,6 @@ bool match_all(const Value *v, double number);     /* every element known and th
 bool match_with(const Value *v, Op op, double number, Value **rest);
 bool match_scaled(const Value *v, double factor, Value **rest); /* times or divided */
 bool match_source(const Value *v); /* a weight or constant with its elements */
-Value *match_unreshaped(Value *v); /* behind reshapes that end in the shape they began */
-bool match_same(Value *a, Value *b); /* equal but for such reshapes */
 
 Value *rule_add(Graph *graph, Value *at, Op op, const Attrs *attrs, int n, Value *const *args);
 Value *rule_reshaped(Graph *graph, Value *at, Value *x, Shape shape);

@@ -233,8 +233,9 @@ static void statement_add(Text *out, const Statement *s, const char *indent)
         text_printf(out, "%s%.*s\n", indent, (int)n, at);
         at += n + 1;
     }
-    text_printf(out, "%s%s%s%s\n", indent, s->label ? s->label : "", s->label ? ": " : "",
-                s->text);
+    if (s->text)
+        text_printf(out, "%s%s%s%s\n", indent, s->label ? s->label : "", s->label ? ": " : "",
+                    s->text);
 }
 
 /* The loop that begins at statement `at`, if one does: how many statements it covers. */
@@ -302,8 +303,13 @@ static void results_add(VtBody *b, Text *out)
     const Graph *g = b->w->graph;
     for (int i = 0; i < g->outputs.n && s == b->w->root; i++) {
         const Output *o = &g->outputs.at[i];
-        const char *name = vt_word(b->w->arena, o->name), *variable = b->variable[o->value->id];
-        text_printf(out, "%s    output %s", i ? "\n" : "", name);
+        bool source = o->value->op == OP_weight || o->value->op == OP_constant;
+        const char *name = vt_word(b->w->arena, o->name);
+        b->before = text_new(b->w->arena);
+        const char *variable = source ? vt_source(b, o->value) : b->variable[o->value->id];
+        text_printf(out, "%s", i ? "\n" : "");
+        statement_add(out, &(Statement){text_str(&b->before), NULL, NULL}, "    ");
+        text_printf(out, "    output %s", name);
         if (strcmp(name, variable) != 0)
             text_printf(out, " = %s", variable);
     }

@@ -1,6 +1,7 @@
 /* Values as expressions of the language. */
 #include "frontend/operators.h"
 #include "frontend/vt_write.h"
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,7 +130,7 @@ static const char *parameter(VtBody *b, const Value *v)
                         dtype_info[v->type.dtype].name);
 }
 
-static const char *source_text(VtBody *b, const Value *v)
+const char *vt_source(VtBody *b, const Value *v)
 {
     Text out = text_new(b->w->arena);
     if (v->type.dtype != DT_f32 || !is_uniform(v))
@@ -146,7 +147,7 @@ static const char *part_text(VtBody *b, const Value *v, int i, const char **labe
 {
     Value *a = v->args[i];
     if (a->op == OP_weight || a->op == OP_constant)
-        return source_text(b, a);
+        return vt_source(b, a);
     return b->inlined[a->id] ? vt_expr(b, a, label) : b->variable[a->id];
 }
 
@@ -341,6 +342,14 @@ static void reshape(VtBody *b, const Value *v, Text *out, const char **label)
     ints_arg(out, "shape", &v->attr.shape);
 }
 
+/* Infinity has no words: what stands around a maximum may be the lowest f32 as well. */
+static void fill_arg(Text *out, double value)
+{
+    double limit = isinf(value) ? copysign(FLT_MAX, value) : value;
+    text_add(out, ", value = ");
+    real_add(out, limit);
+}
+
 static void moved(VtBody *b, const Value *v, Text *out, const char **label)
 {
     call(b, v, v->nargs, out, label);
@@ -355,10 +364,7 @@ static void moved(VtBody *b, const Value *v, Text *out, const char **label)
         if (v->attr.mode == MODE_reflect)
             text_add(out, ", mode = \"reflect\"");
         else if (v->attr.value != 0)
-            text_add(out, ", value = "), real_add(out, v->attr.value);
-        if (!isfinite(v->attr.value))
-            diag_error(b->w->diag, (Span){0}, "padding with infinity ('%s') has no words in the "
-                                              "language", v->label ? v->label : "pad");
+            fill_arg(out, v->attr.value);
     }
     if (v->op == OP_resize) {
         text_add(out, ", size = ");
@@ -455,9 +461,49 @@ static Writer *writer_of(const Value *v)
     bug("vt_expr: %s is no expression", op_info[v->op].name);
 }
 
+/* A tensor by channel, [C], beside x: [C, 1, ..] */
+static const char *by_channel(VtBody *b, const Value *v, int i, const char **label)
+{
+    Text out = text_new(b->w->arena);
+    int64_t dims[MAX_RANK] = {v->type.shape.dim[1]};
+    int rank = v->type.shape.rank - 1;
+    for (int d = 1; d < rank; d++)
+        dims[d] = 1;
+    text_printf(&out, "reshape(%s, shape = ", arg_text(b, v, i, label));
+    ints_add(&out, "shape", dims, rank);
+    text_add(&out, ")");
+    return text_str(&out);
+}
+
+/* Computed factors and shifts are no weights: the norm without them, then they. */
+static const char *norm_spelled(VtBody *b, const Value *v, const char **label)
+{
+    Text out = text_new(b->w->arena);
+    bool last = v->op == OP_layer_norm;
+    if (v->op == OP_batch_norm) {
+        const char *x = part_text(b, v, 0, label), *mean = by_channel(b, v, 3, label);
+        text_printf(&out, "((%s - %s) / sqrt(%s + ", x, mean, by_channel(b, v, 4, label));
+        real_add(&out, v->attr.eps);
+        text_add(&out, "))");
+    } else {
+        Value plain = *v;
+        plain.nargs = 1;
+        norm(b, &plain, &out, label);
+        text_add(&out, ")");
+    }
+    const char *scale = last ? arg_text(b, v, 1, label) : by_channel(b, v, 1, label);
+    const char *shift = v->nargs < 3 ? NULL
+                        : last       ? arg_text(b, v, 2, label)
+                                     : by_channel(b, v, 2, label);
+    return arena_printf(b->w->arena, "(%s * %s%s%s)", text_str(&out), scale, shift ? " + " : "",
+                        shift ? shift : "");
+}
+
 const char *vt_expr(VtBody *b, Value *v, const char **label)
 {
     Text out = text_new(b->w->arena);
+    if (op_info[v->op].class == CLASS_norm && v->nargs > 1 && !vt_holds_weights(v))
+        return norm_spelled(b, v, label);
     const char *infix = infix_of(v->op);
     if (infix) {
         const char *x = operand_text(b, v, 0, label);

@@ -355,18 +355,6 @@ static void tensors_add(VtWriter *w)
     }
 }
 
-/* Outputs that nothing computes have no statement. */
-static bool outputs_check(const VtWriter *w)
-{
-    int errors = w->diag->errors;
-    for (int i = 0; i < w->graph->outputs.n; i++) {
-        const Output *o = &w->graph->outputs.at[i];
-        if (o->value->op == OP_weight || o->value->op == OP_constant)
-            diag_error(w->diag, (Span){0}, "output '%s' is a constant", o->name);
-    }
-    return w->diag->errors == errors;
-}
-
 VtModel *vt_write(Graph *graph, Diag *diag, const char *name, const char *comment)
 {
     Arena *a = graph->arena;
@@ -376,8 +364,6 @@ VtModel *vt_write(Graph *graph, Diag *diag, const char *name, const char *commen
     w.label = NEW(a, const char *, graph->next_id);
     w.scope = NEW(a, VtScope *, graph->next_id);
     w.model = NEW(a, VtModel, 1);
-    if (!outputs_check(&w))
-        return NULL;
     graph_count_uses(graph);
     vt_labels(&w);
     vt_scopes(&w);

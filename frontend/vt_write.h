@@ -100,6 +100,7 @@ typedef struct VtBody {
 
 /* The expression of v; *label is set when an operator in it holds weights. */
 const char *vt_expr(VtBody *b, Value *v, const char **label);
+const char *vt_source(VtBody *b, const Value *v); /* that of a weight or constant */
 const char *vt_variable(VtBody *b); /* a free name, taken */
 void vt_body(VtWriter *w, VtScope *s);
 /* label relative to a scope: "0.conv1" in "layer1" */
