@@ -66,7 +66,7 @@ def check_calls(folder):
     call = ["build", model, "--emit=onnx", "-o", out]
     assert "graph" in run(*call, "--stop-after=lower", code=2)
     assert "nothing" in run(*call, "--stop-after=nothing", code=2)
-    assert "--stop-after" in run(*call, "--skip=group", code=2)
+    assert "--stop-after" in run(*call, "--skip=merge_siblings", code=2)
     assert "weights" in run("build", os.path.join(MODELS, "resnet18.vt"), "--emit=onnx", "-o",
                             out, code=1)
     assert not os.path.exists(out)
