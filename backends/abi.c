@@ -32,11 +32,33 @@ const Step *abi_first_step(const Program *program, const Kernel *kernel)
     return NULL;
 }
 
+/* Comments leave it out: the code is the same wherever the model's files lie. */
+static int shared_folder(const Program *program)
+{
+    const char *first = NULL;
+    size_t n = 0;
+    for (int i = 0; i < program->steps.n; i++) {
+        const Value *v = program->steps.at[i].value;
+        const char *path = v && v->span.source ? v->span.source->path : NULL;
+        if (path && !first) {
+            first = path;
+            n = strlen(path);
+        }
+        for (size_t k = 0; path && k < n; k++)
+            if (path[k] != first[k])
+                n = k;
+    }
+    while (n && first[n - 1] != '/')
+        n--;
+    return (int)n;
+}
+
 Abi abi_of(Arena *arena, const Program *program, const char *name, WeightsAs weights,
            uint64_t weights_hash)
 {
     Abi abi = {.name = abi_identifier(arena, name), .weights = weights,
-               .weights_hash = weights_hash, .outputs = program->graph->outputs.n};
+               .weights_hash = weights_hash, .outputs = program->graph->outputs.n,
+               .folder = shared_folder(program)};
     char *upper = arena_strdup(arena, abi.name);
     for (char *at = upper; *at; at++)
         *at = (char)toupper((unsigned char)*at);

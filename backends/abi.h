@@ -43,6 +43,7 @@ typedef struct Abi {
     const Value *input[16];
     const AbiBounds *bounds; /* NULL: not measured */
     bool embedded; /* C: loop bounds as comments */
+    int folder; /* characters of a source's path that name the folder they all share */
     bool lines; /* C: each line is said to be the model's (#line) */
     int levels; /* > 0: no code of its own, only the choice of a level */
     AbiLevel level[MOST_LEVELS];

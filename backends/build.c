@@ -5,7 +5,10 @@
 #include "backends/job.h"
 #include "backends/llvm/llvm.h"
 #include "backends/process.h"
+#include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- files ------------------------------------------------------------- */
 
@@ -208,11 +211,35 @@ static bool is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+/* Of `-o OUT`: a folder, made if it is not there, or the one of NAME.c. */
+static enum BuildStatus source_folder(Job *job, const char **dir, bool *made)
+{
+    const char *out = job->options->out, *own = arena_printf(job->arena, "%s.c", job->abi.name);
+    size_t n = strlen(out), k = strlen(own);
+    *dir = out;
+    if (n >= k && strcmp(out + n - k, own) == 0 && (n == k || out[n - k - 1] == '/')) {
+        *dir = path_dir(job->arena, out);
+    } else if (n > 2 && strcmp(out + n - 2, ".c") == 0) {
+        diag_error(job->diag, (Span){0}, "'%s': the sources are %s and what belongs to it: -o "
+                                         "takes a folder", out, own);
+        return BUILD_input;
+    } else if (!is_folder(out)) {
+        *made = mkdir(out, 0777) == 0;
+        if (*made)
+            return BUILD_ok;
+        diag_error(job->diag, (Span){0}, "cannot write '%s': %s", out, strerror(errno));
+        return BUILD_environment;
+    }
+    return BUILD_ok;
+}
+
 static enum BuildStatus build_sources(Job *job)
 {
-    const char *out = job->options->out;
-    const char *dir = is_folder(out) ? out : path_dir(job->arena, out);
-    bool good = true;
+    const char *dir;
+    bool good = true, made = false;
+    enum BuildStatus status = source_folder(job, &dir, &made);
+    if (status != BUILD_ok)
+        return status;
     if (job->options->embedded) {
         good = job_find_compiler(job) && (job->dir = build_tempdir(job->arena, job->diag)) &&
                measure(job);
@@ -220,6 +247,8 @@ static enum BuildStatus build_sources(Job *job)
     }
     outfiles_hold();
     good = outfiles_release(good && write_sources(job, dir), job->diag);
+    if (!good && made)
+        rmdir(dir);
     return good ? BUILD_ok : BUILD_environment;
 }
 

@@ -16,7 +16,7 @@ typedef enum Backend { BACKEND_c, BACKEND_llvm } Backend;
 typedef struct BuildOptions {
     Emit emit;
     Backend backend;  /* llvm: needs no C compiler but to link */
-    const char *out;  /* the file; of c: a folder, or NAME.c */
+    const char *out;  /* the file; of c: a folder (made if need be), or NAME.c in one */
     const char *name; /* symbols; NULL: from the model */
     WeightsAs weights;
     bool no_header;   /* obj, lib, so: do not write NAME.h beside them */

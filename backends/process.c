@@ -18,15 +18,22 @@ static volatile pid_t running; /* a command and its children: a group of their o
 static char made[4096];        /* removed at exit, however the run ends */
 static char result[4096];      /* a program for this run only */
 
-/* Started in a group of its own, so that an interrupted run can end all of it. */
+/* Started in a group of its own, so that an interrupted run can end all of it; no
+ * signal comes between its start and `running`. */
 static int spawn_group(pid_t *pid, char *const argv[])
 {
     posix_spawnattr_t group;
+    sigset_t all, usual;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &usual);
     posix_spawnattr_init(&group);
-    posix_spawnattr_setflags(&group, POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setflags(&group, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
     posix_spawnattr_setpgroup(&group, 0);
+    posix_spawnattr_setsigmask(&group, &usual);
     int error = posix_spawnp(pid, argv[0], NULL, &group, argv, environ);
+    running = error ? 0 : *pid;
     posix_spawnattr_destroy(&group);
+    sigprocmask(SIG_SETMASK, &usual, NULL);
     return error;
 }
 
@@ -38,7 +45,6 @@ int build_spawn(char *const argv[], bool verbose)
         fprintf(stderr, "%s%s", argv[i], argv[i + 1] ? " " : "\n");
     if (spawn_group(&pid, argv) != 0)
         return -1;
-    running = pid;
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -1;

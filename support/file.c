@@ -2,6 +2,7 @@
 #include "support/file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,7 @@ typedef struct Unfinished {
 static Unfinished unfinished[MAX_OPEN];
 static bool held;
 static void (*clean_also)(void);
+static pthread_t writer;
 
 static Unfinished *find_unfinished(const char *beside)
 {
@@ -107,8 +109,14 @@ static bool remember(const char *beside, const char *path)
     return true;
 }
 
+/* Libraries have threads of their own (OpenBLAS), and any of them may be interrupted:
+ * the one that writes files and starts commands does the work. */
 static void on_signal(int number)
 {
+    if (!pthread_equal(pthread_self(), writer)) {
+        pthread_kill(writer, number);
+        return;
+    }
     for (int i = 0; i < MAX_OPEN; i++)
         if (unfinished[i].beside[0])
             unlink(unfinished[i].beside);
@@ -122,8 +130,11 @@ void file_cleanup_on_signals(void (*also)(void))
 {
     const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
     clean_also = also;
+    writer = pthread_self();
+    struct sigaction action = {.sa_handler = on_signal};
+    sigfillset(&action.sa_mask);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        signal(numbers[i], on_signal);
+        sigaction(numbers[i], &action, NULL);
 }
 
 /* A new file beside `path`, remembered until it has its name. */

@@ -173,21 +173,21 @@ static void argument(const Param *p, const Arg *arg, Text *out)
     text_printf(out, " + %lld)", (long long)arg->offset);
 }
 
-static void place(const Step *step, Text *out)
+static void place(const Abi *abi, const Step *step, Text *out)
 {
     const Value *v = step->value;
     text_printf(out, "/* %s", step->name);
     if (v && v->span.source && v->span.source->text) {
         int line, column;
         span_position(v->span, &line, &column);
-        text_printf(out, "  %s:%d", v->span.source->path, line);
+        text_printf(out, "  %s:%d", v->span.source->path + abi->folder, line);
     }
     text_add(out, " */\n");
 }
 
-static void step_task(const Step *step, int i, Text *out)
+static void step_task(const Abi *abi, const Step *step, int i, Text *out)
 {
-    place(step, out);
+    place(abi, step, out);
     text_printf(out, "static void %s(void *context, int task, int thread)\n{\n"
                      "    const Call *c = (const Call *)context;\n    (void)thread;\n    %s(",
                 abi_step_symbol(out->arena, step, i), step->kernel->name);
@@ -263,7 +263,7 @@ static void code(const Program *p, const Abi *abi, Text *out)
     }
     for (int i = 0; i < p->steps.n; i++) {
         Text own = text_new(out->arena);
-        step_task(&p->steps.at[i], i, &own);
+        step_task(abi, &p->steps.at[i], i, &own);
         placed(abi, &p->steps.at[i], &own, out);
     }
     step_table(p, out);

@@ -50,6 +50,7 @@ VALUES = [
     (["build", "small.vt", "--skip=nonsense"], 2, "there is no pass 'nonsense'"),
     (["build", "small.vt", "--skip=lower"], 2, "lower"),
     (["build", "small.vt", "--passes=nonsense"], 2, "nonsense"),
+    (["build", "small.vt", "--emit=c", "-o", "other.c"], 1, "the sources are small.c and"),
     (["build", "small.vt", "--stop-after=group"], 2, "nothing to build but --emit=onnx"),
     (["dump", "small.vt", "--stop-after=nonsense"], 2, "nonsense"),
     (["dump", "small.vt", "--after=nonsense"], 2, "there is no pass 'nonsense'"),

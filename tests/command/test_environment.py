@@ -1,0 +1,248 @@
+"""What the environment may do: no compiler, no room on the disk, no permission, signals, a
+part of vtc that is missing. Exit code 3, an old file kept, nothing half-written left.
+
+    test_environment.py VTC MODELS
+"""
+import ctypes
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import time
+
+from harness import (call, check, copy, expect, finish, here, models, path, read, skip, slow,
+                     tree, vtc, work, write)
+
+OLD = b"what was there before"
+EMITS = ["exe", "obj", "lib", "so", "asm"]
+
+
+def prepare():
+    copy(here + "/report/small.vt", "small.vt")
+    expect(["init", "small.vt", "-o", "small.safetensors"], 0)
+    os.mkdir(path("temporary"))
+    os.mkdir(path("empty"))
+    os.environ["TMPDIR"] = path("temporary")
+
+
+def nothing_left(what, before):
+    check(tree() == before, what, "left", set(tree()) ^ set(before))
+    check(not os.listdir(path("temporary")), what, "left temporaries",
+          os.listdir(path("temporary")))
+
+
+def check_compiler():
+    """Without a C compiler: 3, and the package to install. A wished one is named."""
+    before = tree()
+    alone = dict(os.environ, PATH=path("empty"))
+    alone.pop("CC", None)
+    for emit in EMITS:
+        expect(["build", "small.vt", "--emit=" + emit, "-o", "out"], 3, "package 'gcc'", env=alone)
+    for args in ["bench", "small.vt"], ["run", "small.vt", "--input=small.vt", "--backend=c"]:
+        expect(args, 3, "package 'gcc'", env=alone)
+    expect(["build", "small.vt", "-o", "out"], 3, "'nonsense-cc' does not run",
+           env=dict(os.environ, CC="nonsense-cc"))
+    expect(["build", "small.vt", "-o", "out", "--target=aarch64"], 3,
+           "'gcc-aarch64-linux-gnu", env=alone)
+    expect(["build", "small.vt", "-o", "out"], 3, "cannot make a temporary folder",
+           env=dict(os.environ, TMPDIR=path("nowhere")))
+    write("failing", "#!/bin/sh\ntest \"$1\" = --version\n")
+    os.chmod(path("failing"), 0o755)
+    expect(["build", "small.vt", "-o", "out"], 3, "the C compiler failed",
+           env=dict(os.environ, CC=path("failing")))
+    os.unlink(path("failing"))
+    nothing_left("no compiler", before)
+    expect(["build", "small.vt", "--emit=c", "-o", "sources"], 0, env=alone)
+    shutil.rmtree(path("sources"))
+
+
+def check_llvm():
+    """Without its LLVM part vtc does all else; with `--backend=llvm` it is exit 3."""
+    before = tree()
+    none = dict(os.environ, VTC_LLVM=path("none.so"))
+    for args in (["build", "small.vt", "--emit=obj"], ["bench", "small.vt"],
+                 ["verify", "small.vt"]):
+        expect(args + ["--backend=llvm"], 3, "cannot load the LLVM back end", env=none)
+    expect(["build", "small.vt", "--emit=llvm", "-o", "out"], 3, "LLVM back end", env=none)
+    expect(["dump", "small.vt", "--stage=llvm"], 3, "LLVM back end", env=none)
+    expect(["check", "small.vt"], 0, env=none)
+    nothing_left("no LLVM", before)
+    part = os.path.join(os.path.dirname(vtc), "vtc_llvm.so")
+    if not os.path.exists(part):
+        return skip("the LLVM part: this vtc was built without LLVM")
+    for name in "moved/bin", "moved/lib/vtc":
+        os.makedirs(path(name))
+    shutil.copy(vtc, path("moved/bin/vtc"))
+    for place in "moved/lib/vtc/", "moved/bin/":
+        shutil.copy(part, path(place))
+        expect(["build", "small.vt", "--emit=llvm", "-o", "out.ll"], 0,
+               program=path("moved/bin/vtc"))
+        check(b"define" in read("out.ll"), "moved, with its part in", place)
+        os.unlink(path(place + "vtc_llvm.so"))
+    shutil.rmtree(path("moved"))
+
+
+def check_places():
+    """Places that cannot be written; whoever may write anywhere is told to be skipped."""
+    before = tree()
+    for args in (["build", "small.vt", "-o", "none/out"], ["init", "small.vt", "-o", "none/out"],
+                 ["build", "small.vt", "-o", "empty"], ["init", "small.vt", "-o", "empty"],
+                 ["build", "small.vt", "--emit=obj", "-o", "none/out.o"],
+                 ["build", "small.vt", "--emit=llvm", "-o", "none/out.ll"],
+                 ["build", "small.vt", "--emit=c", "-o", "none/out"],
+                 ["build", "small.vt", "--emit=onnx", "-o", "none/out"],
+                 ["report", "small.vt", "-o", "none/out"]):
+        expect(args, 3, "cannot write '%s" % args[-1])
+    nothing_left("no place", before)
+    os.chmod(path("empty"), 0o555)
+    if os.access(path("empty"), os.W_OK):
+        skip("a folder without permission to write: this user may do all")
+    else:
+        expect(["build", "small.vt", "-o", "empty/out"], 3, "Permission denied")
+    os.chmod(path("empty"), 0o755)
+    copy(path("small.vt"), "closed.vt")
+    os.chmod(path("closed.vt"), 0)
+    if os.access(path("closed.vt"), os.R_OK):
+        skip("a file without permission to read: this user may do all")
+    else:
+        for command in "check", "build", "dump", "report", "verify", "init", "bench":
+            expect([command, "closed.vt"], 1, "Permission denied")
+    os.unlink(path("closed.vt"))
+
+
+def check_full_output():
+    """Standard output, and a device as a file, on a full disk."""
+    if not os.path.exists("/dev/full"):
+        return skip("/dev/full")
+    for args in ["ops"], ["passes"], ["targets"], ["report", "small.vt"], ["dump", "small.vt"]:
+        with open("/dev/full", "w") as full:
+            r = subprocess.run([vtc, *args], cwd=work, stdout=full, stderr=subprocess.PIPE,
+                               text=True)
+        check(r.returncode == 3 and "cannot write" in r.stderr, args, "to a full disk:", r)
+    expect(["init", "small.vt", "-o", "/dev/full"], 3, "No space left")
+    check(os.stat("/dev/full").st_mode & 0o170000 == 0o020000, "/dev/full is still a device")
+
+
+FULL = [("exe", "out"), ("obj", "out.o"), ("lib", "out.a"), ("so", "out.so"), ("c", "small.c"),
+        ("onnx", "out.onnx"), ("asm", "out.s")]
+
+
+def check_limit():
+    """No file may grow beyond a few kilobytes: what a full disk says, at any user's."""
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    for emit, name in FULL:
+        os.mkdir(path("place"))
+        write("place/" + name, OLD)
+        before = tree()
+        expect(["build", "small.vt", "--emit=" + emit, "-o", "place/" + name], 3,
+               preexec_fn=limit)
+        check(read("place/" + name) == OLD, emit, "keeps the old file")
+        nothing_left("a limit, " + emit, before)
+        shutil.rmtree(path("place"))
+    write("w", OLD)
+    expect(["init", "small.vt", "-o", "w"], 3, "cannot write 'w': File too large",
+           preexec_fn=limit)
+    check(read("w") == OLD, "init keeps the old file")
+
+
+def check_full_disk():
+    """A real one, of 16 kB, where this user can mount one."""
+    place = path("disk")
+    os.mkdir(place)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"none", place.encode(), b"tmpfs", 0, b"size=16k") != 0:
+        return skip("a full disk: " + os.strerror(ctypes.get_errno()))
+    try:
+        for emit, name in FULL:
+            write("disk/" + name, OLD)
+            before = tree()
+            expect(["build", "small.vt", "--emit=" + emit, "-o", place + "/" + name], 3,
+                   "No space left on device")
+            check(read("disk/" + name) == OLD, emit, "keeps the old file")
+            nothing_left("a full disk, " + emit, before)
+            os.unlink(path("disk/" + name))
+    finally:
+        libc.umount2(place.encode(), 2)
+
+
+def interrupt(args, number, after, **more):
+    """Starts vtc, waits until `after` is true, sends the signal."""
+    p = subprocess.Popen([vtc, *args], cwd=work, stdout=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL, start_new_session=True, **more)
+    for _ in range(2000):
+        if p.poll() is not None or after():
+            break
+        time.sleep(0.005)
+    running = p.poll() is None
+    if running:
+        os.kill(p.pid, number)
+    p.wait(20)
+    check(running, args, "ended before it was interrupted")
+    check(p.returncode == -number, args, "ended by its signal, not", p.returncode)
+
+
+def check_signals():
+    """Interrupted while the compiler works (one that takes its time), and while a large
+    file is written: no output, no temporaries, no compiler left behind."""
+    write("slow-cc", "#!/bin/sh\ntest \"$1\" = --version && exit\necho $$ > started\nsleep 30\n")
+    os.chmod(path("slow-cc"), 0o755)
+    write("out", OLD)
+    before = tree()
+    environment = dict(os.environ, CC=path("slow-cc"))
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+        for args in ["build", "small.vt", "-o", "out"], ["bench", "small.vt"]:
+            interrupt(args, number, lambda: os.path.exists(path("started")) and read("started"),
+                      env=environment)
+            compiler = int(read("started") or b"0")
+            check(not compiler or not alive(compiler), number.name, args, "the compiler is still there")
+            os.unlink(path("started"))
+            nothing_left("%s, %s" % (number.name, args[0]), before)
+    os.unlink(path("slow-cc"))
+    before = tree()
+    begun = lambda: any(name.startswith("large") for name in os.listdir(work))
+    interrupt(["init", models + "/resnet50.vt", "-o", "large"], signal.SIGTERM, begun)
+    nothing_left("SIGTERM, init", before)
+
+
+def alive(pid):
+    """Running: a process that has ended and was not yet waited for does not count."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def check_quiet():
+    """In a pipe nothing is said but what was asked for."""
+    for args in (["build", "small.vt", "-o", "out"], ["init", "small.vt", "-o", "w"],
+                 ["check", "small.vt"], ["build", "small.vt", "--emit=so", "-o", "o.so"]):
+        r = expect(args, 0)
+        check(not r.stdout and not r.stderr, args, "said", r.stdout, r.stderr)
+    r = expect(["verify", "small.vt", "--backend=c"], 0)
+    check(not r.stderr and "\x1b" not in r.stdout and "\r" not in r.stdout, "verify is plain")
+    r = expect(["bench", "small.vt", "--runs=2"], 0)
+    check(not r.stderr and "\x1b" not in r.stdout and "\r" not in r.stdout, "bench is plain")
+    r = call("check", "none.vt")
+    check("\x1b" not in r.stderr, "messages have no colours in a pipe")
+    with subprocess.Popen([vtc, "ops"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+        p.stdout.close()
+        check(p.wait(20) in (-signal.SIGPIPE, 0) and not p.stderr.read(), "a closed pipe")
+
+
+prepare()
+check_compiler()
+check_llvm()
+check_places()
+check_full_output()
+check_limit()
+check_full_disk()
+if slow:
+    skip("signals: a sanitized compiler is too slow to be interrupted at a known place")
+else:
+    check_signals()
+check_quiet()
+finish()
