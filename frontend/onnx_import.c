@@ -574,6 +574,7 @@ Graph *onnx_parse(Arena *arena, Diag *diag, const char *dir, const void *data, s
     graph_read(&in, model->graph);
     if (diag->errors > errors)
         return NULL;
+    onnx_read_metadata(&in);
     onnx_recognise(in.graph);
     unused_remove(in.graph);
     return in.graph;

@@ -51,6 +51,8 @@ Tensor *onnx_tensor(Arena *arena, Diag *diag, const char *dir, const Onnx__Tenso
 bool onnx_dtype(int type, DType *to);
 void *onnx_arena_alloc(void *arena, size_t n);
 
+void onnx_read_metadata(Importer *in); /* onnx_metadata.c */
+
 /* ---- nodes (onnx_import.c) ------------------------------------------------ */
 
 void onnx_fail(Importer *in, const char *format, ...)

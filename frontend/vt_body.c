@@ -280,6 +280,11 @@ static const char *statements_text(Arena *arena, const Statements *s)
     return text_str(&out);
 }
 
+const char *vt_labels_file(Arena *arena, const char *stem, const Output *output)
+{
+    return arena_printf(arena, "%s.%s.txt", stem, vt_word(arena, output->name));
+}
+
 /* ---- the body ----------------------------------------------------------------------------- */
 
 static void inputs_name(VtBody *b)
@@ -312,6 +317,10 @@ static void results_add(VtBody *b, Text *out)
         text_printf(out, "    output %s", name);
         if (strcmp(name, variable) != 0)
             text_printf(out, " = %s", variable);
+        if (o->labels.n) {
+            VEC_PUSH(b->w->arena, b->w->model->labelled, o);
+            text_printf(out, " { labels \"%s\" }", vt_labels_file(b->w->arena, b->w->stem, o));
+        }
     }
     text_add(out, "\n");
 }

@@ -292,6 +292,20 @@ static const char *unmarked(Arena *arena, const char *text)
     return text_str(&out);
 }
 
+/* "resize .." and so on, by lines of what is said together. */
+static void preprocess_add(VtWriter *w, Text *out)
+{
+    for (int i = 0; i < w->graph->preprocess.n; i++) {
+        const Preprocess *p = &w->graph->preprocess.at[i];
+        Text text = text_new(w->arena);
+        preprocess_text(p, &text);
+        char *mean = strstr(arena_strdup(w->arena, text_str(&text)), "; mean");
+        text_printf(out, "    preprocess %s { %.*s\n                       %s }\n",
+                    vt_word(w->arena, p->input->attr.name),
+                    (int)(text.n - strlen(mean)), text_str(&text), mean + 2);
+    }
+}
+
 static const char *model_text(VtWriter *w, const char *name, const char *comment)
 {
     Text out = text_new(w->arena), head = text_new(w->arena);
@@ -309,6 +323,7 @@ static const char *model_text(VtWriter *w, const char *name, const char *comment
         }
     text_add(&head, ") {\n");
     lines_add(&out, text_str(&head));
+    preprocess_add(w, &out);
     lines_add(&out, unmarked(w->arena, w->root->text));
     text_add(&out, "}\n");
     return text_str(&out);
@@ -355,7 +370,8 @@ static void tensors_add(VtWriter *w)
     }
 }
 
-VtModel *vt_write(Graph *graph, Diag *diag, const char *name, const char *comment)
+VtModel *vt_write(Graph *graph, Diag *diag, const char *name, const char *stem,
+                  const char *comment)
 {
     Arena *a = graph->arena;
     int errors = diag->errors;
@@ -364,6 +380,7 @@ VtModel *vt_write(Graph *graph, Diag *diag, const char *name, const char *commen
     w.label = NEW(a, const char *, graph->next_id);
     w.scope = NEW(a, VtScope *, graph->next_id);
     w.model = NEW(a, VtModel, 1);
+    w.stem = stem;
     graph_count_uses(graph);
     vt_labels(&w);
     vt_scopes(&w);

@@ -20,8 +20,13 @@
 typedef struct VtModel {
     const char *text;
     VEC(NamedTensor) tensors;
+    VEC(const Output *) labelled; /* outputs whose class names stand in vt_labels_file */
 } VtModel;
-VtModel *vt_write(Graph *graph, Diag *diag, const char *name, const char *comment);
+/* `stem`: of the files that stand beside the text. */
+VtModel *vt_write(Graph *graph, Diag *diag, const char *name, const char *stem,
+                  const char *comment);
+/* "STEM.OUTPUT.txt" */
+const char *vt_labels_file(Arena *arena, const char *stem, const Output *output);
 
 /* ---- shared by the files above ---------------------------------------------- */
 
@@ -70,6 +75,7 @@ typedef struct VtWriter {
     VEC(VtModule) modules;
     StrMap names;  /* of modules */
     StrMap tensors; /* names taken */
+    const char *stem;
     VtModel *model;
 } VtWriter;
 

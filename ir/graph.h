@@ -283,6 +283,14 @@ typedef struct Preprocess {
     Span span;
 } Preprocess;
 
+/* Keys of an ONNX file's metadata under which our exports keep, by name of the input or
+ * output, its preprocessing and its class names (one a line). */
+#define ONNX_KEY_PREPROCESS "vtc.preprocess."
+#define ONNX_KEY_LABELS "vtc.labels."
+
+/* What stands in the block of the language: "resize 256 bilinear; crop 224 224; .." */
+void preprocess_text(const Preprocess *p, Text *out);
+
 /* Choices of the command line that passes read (target data is separate). */
 typedef struct Options {
     bool plain;      /* no algorithm that changes rounding */

@@ -32,6 +32,20 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+static bool labels_write(Context *c, const VtModel *model, const char *out)
+{
+    bool good = true;
+    for (int i = 0; i < model->labelled.n && good; i++) {
+        const Output *o = model->labelled.at[i];
+        Text text = text_new(c->arena);
+        for (int k = 0; k < o->labels.n; k++)
+            text_printf(&text, "%s\n", o->labels.at[k]);
+        const char *file = vt_labels_file(c->arena, path_stem(c->arena, out), o);
+        good = text_write(c, path_join(c->arena, path_dir(c->arena, out), file), text_str(&text));
+    }
+    return good;
+}
+
 int command_import(Context *c)
 {
     const char *from = c->o.models[0];
@@ -48,11 +62,12 @@ int command_import(Context *c)
     pass_dead_code(graph, c->target);
     const char *comment = arena_printf(c->arena, "From %s by vtc import; its weights are in %s.",
                                        base_name(from), base_name(weights));
-    VtModel *model = vt_write(graph, c->diag, model_name(c, graph), comment);
+    VtModel *model = vt_write(graph, c->diag, model_name(c, graph), path_stem(c->arena, out), comment);
     if (!model)
         return context_finish(c, EXIT_INPUT);
     bool good = safetensors_write(c->arena, c->diag, weights, model->tensors.at,
                                   model->tensors.n) &&
+                labels_write(c, model, out) &&
                 text_write(c, out, model->text);
     return context_finish(c, good ? EXIT_OK : EXIT_ENVIRONMENT);
 }

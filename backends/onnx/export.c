@@ -233,6 +233,39 @@ static void graph_write(Writer *w)
     writer_name_constants(w);
 }
 
+static void metadata_add(Writer *w, Onnx__ModelProto *model, const char *key, const char *value)
+{
+    Onnx__StringStringEntryProto *entry = NEW(w->arena, Onnx__StringStringEntryProto, 1);
+    onnx__string_string_entry_proto__init(entry);
+    entry->key = arena_strdup(w->arena, key);
+    entry->value = arena_strdup(w->arena, value);
+    model->metadata_props[model->n_metadata_props++] = entry;
+}
+
+/* What of a graph ONNX has no words for: other engines pass over it. */
+static void metadata_write(Writer *w, Onnx__ModelProto *model)
+{
+    const Graph *g = w->graph;
+    model->metadata_props = NEW(w->arena, Onnx__StringStringEntryProto *,
+                                g->preprocess.n + g->outputs.n + 1);
+    for (int i = 0; i < g->preprocess.n; i++) {
+        Text text = text_new(w->arena);
+        const char *name = w->tensor[g->preprocess.at[i].input->id];
+        preprocess_text(&g->preprocess.at[i], &text);
+        metadata_add(w, model, arena_printf(w->arena, ONNX_KEY_PREPROCESS "%s", name),
+                     text_str(&text));
+    }
+    for (int i = 0; i < g->outputs.n; i++) {
+        const Output *o = &g->outputs.at[i];
+        Text text = text_new(w->arena);
+        for (int k = 0; k < o->labels.n; k++)
+            text_printf(&text, "%s\n", o->labels.at[k]);
+        if (o->labels.n)
+            metadata_add(w, model, arena_printf(w->arena, ONNX_KEY_LABELS "%s", o->name),
+                         text_str(&text));
+    }
+}
+
 static Onnx__ModelProto *model_of(Writer *w)
 {
     Onnx__ModelProto *model = NEW(w->arena, Onnx__ModelProto, 1);
@@ -260,6 +293,7 @@ static Onnx__ModelProto *model_of(Writer *w)
     graph->input = w->inputs.at;
     graph->n_output = (size_t)w->outputs.n;
     graph->output = w->outputs.at;
+    metadata_write(w, model);
     return model;
 }
 

@@ -71,7 +71,7 @@ static Outcome compare(Arena *arena, Diag *diag, const char *path, const char **
     const Result *want = evaluate(arena, graph, diag);
     pass_fold_constants(graph, NULL);
     pass_dead_code(graph, NULL);
-    VtModel *model = vt_write(graph, diag, "net", "a test");
+    VtModel *model = vt_write(graph, diag, "net", "net", "a test");
     if (!model)
         return DIFFERS;
     *text = model->text;

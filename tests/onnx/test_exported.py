@@ -92,6 +92,28 @@ def check_unsupported(folder):
         check(wanted in line, line)
 
 
+def check_metadata(folder):
+    """What does not fit is left out with a warning, however it is written."""
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g",
+                                   [info("x", 1, [1, 3, 8, 8])], [info("y", 1, [1, 3, 8, 8])])
+    path = os.path.join(folder, "meta.onnx")
+    for key, value, good in [
+            ("vtc.preprocess.x", "resize 8 8 bilinear; rgb; mean 0 0 0; std 1 1 1", True),
+            ("vtc.preprocess.x", "resize 9 9 bilinear; rgb", False),
+            ("vtc.preprocess.x", "rgb } output image } model n(z: f32[1]) { output z", False),
+            ("vtc.preprocess.x", "std 0 0 0", False), ("vtc.preprocess.x", "rgb\n" * 999, False),
+            ("vtc.preprocess.z", "rgb", False), ("vtc.labels.y", "a\nb\nc\n", True),
+            ("vtc.labels.y", "a\nb\n", False), ("vtc.labels.z", "a\nb\nc\n", False),
+            ("author", "} {", True)]:
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)])
+        onnx.helper.set_model_props(model, {key: value})
+        onnx.save(model, path)
+        done = run("check", path)
+        check(done.returncode == 0 and ("does not fit" in done.stderr) != good,
+              "%s %r: %s" % (key, value[:60], done.stderr))
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         for opset in (11, 13):
@@ -118,6 +140,7 @@ def main():
         check(done.returncode == 0, "known by what is in it: " + done.stderr)
         os.rename(other, path)
         check_unsupported(folder)
+        check_metadata(folder)
         broken = os.path.join(folder, "broken.onnx")
         with open(path, "rb") as f, open(broken, "wb") as g:
             g.write(f.read()[:1000])

@@ -118,7 +118,26 @@ def check_zoo(folder, name):
     ours = found.same({image.name: x})
     for key in written:
         assert np.array_equal(written[key], ours[key]), key
+    check_ends(folder, name, found)
     print("%-14s %3d lines, the same bits" % (name, found.lines))
+
+
+def words_of(block):
+    return [float(w) if w[0].isdigit() else w for w in re.findall(r"[\w.]+", block)]
+
+
+def check_ends(folder, name, found):
+    """Preprocessing and class names go with the network."""
+    with open(os.path.join(MODELS, name + ".vt")) as file:
+        source = file.read()
+    words = re.search(r"preprocess image \{(.*?)\}", source, re.S).group(1)
+    kept = re.search(r"preprocess image \{(.*?)\}", found.text, re.S).group(1)
+    assert words_of(words) == words_of(kept), (words, kept)
+    labels = re.search(r'labels "(.*?)"', source).group(1)
+    output = re.search(r'output (\w+) \{ labels "(.*?)" \}', found.text)
+    with open(os.path.join(MODELS, labels)) as a, \
+            open(os.path.join(folder, output.group(2))) as b:
+        assert a.read() == b.read(), "other class names"
 
 
 def main():
