@@ -41,7 +41,7 @@ static const char *variable_of_output(VtBody *b, const Value *v)
 {
     const Graph *g = b->w->graph;
     for (int i = 0; i < g->outputs.n && b->scope == b->w->root; i++) {
-        char *name = arena_strdup(b->w->arena, vt_word(b->w->arena, g->outputs.at[i].name));
+        char *name = arena_strdup(b->w->arena, b->w->output[i]);
         if (g->outputs.at[i].value == v && !strmap_get(&b->taken, name))
             return *strmap_slot(&b->taken, name) = name;
     }
@@ -292,7 +292,7 @@ static void inputs_name(VtBody *b)
     VtScope *s = b->scope;
     FOR_VALUES(v, b->w->graph)
         if (v->op == OP_input && s == b->w->root) {
-            char *name = arena_strdup(b->w->arena, vt_word(b->w->arena, v->attr.name));
+            char *name = arena_strdup(b->w->arena, b->w->input[v->id]);
             b->variable[v->id] = *strmap_slot(&b->taken, name) = name;
         }
     for (int i = 0; i < s->inputs.n; i++)
@@ -309,7 +309,7 @@ static void results_add(VtBody *b, Text *out)
     for (int i = 0; i < g->outputs.n && s == b->w->root; i++) {
         const Output *o = &g->outputs.at[i];
         bool source = o->value->op == OP_weight || o->value->op == OP_constant;
-        const char *name = vt_word(b->w->arena, o->name);
+        const char *name = b->w->output[i];
         b->before = text_new(b->w->arena);
         const char *variable = source ? vt_source(b, o->value) : b->variable[o->value->id];
         text_printf(out, "%s", i ? "\n" : "");

@@ -301,7 +301,7 @@ static void preprocess_add(VtWriter *w, Text *out)
         preprocess_text(p, &text);
         char *mean = strstr(arena_strdup(w->arena, text_str(&text)), "; mean");
         text_printf(out, "    preprocess %s { %.*s\n                       %s }\n",
-                    vt_word(w->arena, p->input->attr.name),
+                    w->input[p->input->id],
                     (int)(text.n - strlen(mean)), text_str(&text), mean + 2);
     }
 }
@@ -317,7 +317,7 @@ static const char *model_text(VtWriter *w, const char *name, const char *comment
     text_printf(&head, "model %s(", vt_word(w->arena, name));
     FOR_VALUES(v, w->graph)
         if (v->op == OP_input) {
-            text_printf(&head, "%s%s: ", first ? "" : ", ", vt_word(w->arena, v->attr.name));
+            text_printf(&head, "%s%s: ", first ? "" : ", ", w->input[v->id]);
             text_type(&head, &v->type);
             first = false;
         }
@@ -370,6 +370,28 @@ static void tensors_add(VtWriter *w)
     }
 }
 
+/* Names of the file that differ may be the same as words of the language. */
+static const char *port_name(VtWriter *w, StrMap *taken, const char *name)
+{
+    const char *wish = vt_word(w->arena, name), *word = wish;
+    for (int n = 2; strmap_get(taken, word); n++)
+        word = arena_printf(w->arena, "%s_%d", wish, n);
+    *strmap_slot(taken, word) = w;
+    return word;
+}
+
+static void ports_name(VtWriter *w)
+{
+    StrMap inputs = {.arena = w->arena}, outputs = {.arena = w->arena};
+    w->input = NEW(w->arena, const char *, w->graph->next_id);
+    w->output = NEW(w->arena, const char *, w->graph->outputs.n + 1);
+    FOR_VALUES(v, w->graph)
+        if (v->op == OP_input)
+            w->input[v->id] = port_name(w, &inputs, v->attr.name);
+    for (int i = 0; i < w->graph->outputs.n; i++)
+        w->output[i] = port_name(w, &outputs, w->graph->outputs.at[i].name);
+}
+
 VtModel *vt_write(Graph *graph, Diag *diag, const char *name, const char *stem,
                   const char *comment)
 {
@@ -381,6 +403,7 @@ VtModel *vt_write(Graph *graph, Diag *diag, const char *name, const char *stem,
     w.scope = NEW(a, VtScope *, graph->next_id);
     w.model = NEW(a, VtModel, 1);
     w.stem = stem;
+    ports_name(&w);
     graph_count_uses(graph);
     vt_labels(&w);
     vt_scopes(&w);

@@ -76,6 +76,8 @@ typedef struct VtWriter {
     StrMap names;  /* of modules */
     StrMap tensors; /* names taken */
     const char *stem;
+    const char **input;  /* by value id: its name in the text */
+    const char **output; /* by place */
     VtModel *model;
 } VtWriter;
 

@@ -13,6 +13,7 @@ import tempfile
 import warnings
 
 import numpy as np
+import onnx
 import torch
 
 import networks
@@ -140,9 +141,34 @@ def check_ends(folder, name, found):
         assert a.read() == b.read(), "other class names"
 
 
+def check_names(folder):
+    """Names that are no words of the language, or the same word."""
+    info = onnx.helper.make_tensor_value_info
+    shape = [1, 3, 4, 4]
+    nodes = [onnx.helper.make_node("Conv", ["input.1", "for.0.weight"], ["a b"], "/for/for.0/Conv"),
+             onnx.helper.make_node("Add", ["a b", "input_1"], ["0"], "i"),
+             onnx.helper.make_node("Relu", ["0"], ["output"]),
+             onnx.helper.make_node("Neg", ["0"], ["out put"]),
+             onnx.helper.make_node("Neg", ["output"], ["out_put"], "relu")]
+    weight = onnx.numpy_helper.from_array(np.ones((3, 3, 1, 1), np.float32), "for.0.weight")
+    graph = onnx.helper.make_graph(
+        nodes, "1 net", [info("input.1", 1, shape), info("input_1", 1, shape)],
+        [info(o, 1, shape) for o in ("output", "out put", "out_put", "0")], [weight])
+    source = os.path.join(folder, "names.onnx")
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)]),
+              source)
+    found = Import(folder, "named", source)
+    x = np.random.default_rng(2).normal(size=shape).astype(np.float32)
+    a = Executor(found.path(".1.onnx")).run({"input.1": x, "input_1": 2 * x})
+    b = Executor(found.path(".2.onnx")).run({"input_1": x, "input_1_2": 2 * x})
+    for p, q in zip(a.values(), b.values()):
+        assert np.array_equal(p, q), found.text
+
+
 def main():
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
+        check_names(folder)
         check_resnet(folder)
         for form in networks.FORMS[4:5] if SHORT else networks.FORMS:
             found = check_torch(folder, networks.prepared(form()), 32)
