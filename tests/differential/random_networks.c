@@ -244,9 +244,51 @@ static Value *random_window(Maker *m, Value *x)
     return shaped(m, y, 4, (int64_t[]){w[0], w[1] * w[2], w[5], w[6]});
 }
 
+/* What pixels make of their windows, channel by channel: how they differ, or all of a
+ * window beside them; normed, and brought to other channels. */
+static Value *random_relation(Maker *m, Value *x)
+{
+    Attrs window = attrs_default(), a = attrs_default();
+    const int64_t *s = x->type.shape.dim;
+    int64_t side = draw(m, 0, 1) + (s[2] > 4 && s[3] > 4);
+    a.mode = draw(m, 0, 1) && s[2] > side && s[3] > side ? MODE_reflect : MODE_constant;
+    a.pad = (Ints){8, {0, 0, side, side, 0, 0, side, side}};
+    window.kernel = pair(2 * side + 1, 2 * side + 1);
+    Value *k = unfolded(m, make(m, OP_pad, &a, 1, &x), &window);
+    if (!k)
+        return NULL;
+    int64_t taps = window.kernel.at[0] * window.kernel.at[1];
+    bool patch = draw(m, 0, 1);
+    Value *y;
+    if (patch) {
+        y = shaped(m, k, 4, (int64_t[]){s[0], s[1] * taps, s[2], s[3]});
+        a.axis = 1;
+        if (y && draw(m, 0, 1))
+            y = make(m, OP_concat, &a, 2, (Value *[]){x, y});
+    } else {
+        Value *q = shaped(m, x, 6, (int64_t[]){s[0], s[1], 1, 1, s[2], s[3]});
+        y = make(m, OP_sub, &a, 2, (Value *[]){q, k});
+        y = shaped(m, y, 4, (int64_t[]){s[0], s[1], taps, s[2] * s[3]});
+    }
+    if (!y)
+        return NULL;
+    y = random_norm(m, y);
+    y = y ? make(m, OP_relu, &a, 1, &y) : NULL;
+    if (!y)
+        return NULL;
+    Value *w = source(m, OP_weight, shape_of(4, (int64_t[]){draw(m, 1, 40), channels_of(y), 1, 1}));
+    a = attrs_default();
+    y = make(m, OP_conv2d, &a, 2, (Value *[]){y, w});
+    a.axes = (Ints){1, {2}};
+    if (patch || !y)
+        return y;
+    y = make(m, OP_reduce_max, &a, 1, &y);
+    return shaped(m, y, 4, (int64_t[]){s[0], channels_of(y), s[2], s[3]});
+}
+
 static Value *random_step(Maker *m, Value *x, Value *const *before, int n)
 {
-    switch (draw(m, 0, 17)) {
+    switch (draw(m, 0, 19)) {
     case 0: case 1: case 2: case 3: return random_conv(m, x);
     case 4: return random_pool(m, x);
     case 5: return random_norm(m, x);
@@ -258,6 +300,7 @@ static Value *random_step(Maker *m, Value *x, Value *const *before, int n)
     case 14: return random_pad(m, x);
     case 15: return random_softmax(m, x);
     case 16: case 17: return random_window(m, x);
+    case 18: case 19: return random_relation(m, x);
     }
     return NULL;
 }
