@@ -165,13 +165,24 @@ bool onnx_is_model(const char *path)
     return (n > 5 && strcmp(path + n - 5, ".onnx") == 0) || begins_as_model(path);
 }
 
+/* Names that exporters give to every graph tell less than the file's. */
+static bool is_usual_name(const char *name)
+{
+    static const char *const usual[] = {"", "main_graph", "torch_jit", "torch_jit_export",
+                                        "graph", "network"};
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        if (strcmp(name, usual[i]) == 0)
+            return true;
+    return false;
+}
+
 Graph *onnx_load(Arena *arena, Diag *diag, const char *path, OnnxOptions *options)
 {
     Bytes bytes;
     if (!bytes_map(&bytes, path, diag))
         return NULL;
     Graph *graph = onnx_parse(arena, diag, path_dir(arena, path), bytes.at, bytes.n, options);
-    if (graph && !*graph->name)
+    if (graph && is_usual_name(graph->name))
         graph->name = path_stem(arena, path);
     return graph;
 }

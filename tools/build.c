@@ -1,4 +1,5 @@
 /* vtc build, init, check; the lists. */
+#include "frontend/onnx.h"
 #include "tools/command.h"
 #include <stdio.h>
 #include <string.h>
@@ -137,6 +138,11 @@ int command_build(Context *c)
 
 int command_init(Context *c)
 {
+    if (onnx_is_model(c->o.models[0])) {
+        diag_error(c->diag, (Span){0}, "'%s' is an ONNX file: it brings its weights",
+                   c->o.models[0]);
+        return context_finish(c, EXIT_INPUT);
+    }
     Graph *graph = frontend_load(c->arena, c->diag, c->o.models[0], c->o.model_name);
     if (!graph)
         return context_finish(c, EXIT_INPUT);

@@ -2,6 +2,7 @@
  * loops, what each back end makes of them. */
 #include "backends/c/emit.h"
 #include "backends/llvm/llvm.h"
+#include "frontend/onnx.h"
 #include "tools/command.h"
 #include <stdio.h>
 #include <string.h>
@@ -98,6 +99,11 @@ static int dump_after(Context *c, Graph *graph)
 static int dump_ast(Context *c)
 {
     Text text = text_new(c->arena);
+    if (onnx_is_model(c->o.models[0])) {
+        diag_error(c->diag, (Span){0}, "'%s' is an ONNX file and has no syntax tree: "
+                                       "--stage=graph, or vtc import", c->o.models[0]);
+        return context_finish(c, EXIT_INPUT);
+    }
     Ast *ast = frontend_parse(c->arena, c->diag, c->o.models[0]);
     ast_print(ast, &text);
     fputs(text_str(&text), stdout);

@@ -6,17 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Names that exporters give to every graph. */
-static const char *model_name(Context *c, const Graph *graph)
-{
-    static const char *const usual[] = {"main_graph", "torch_jit", "torch_jit_export", "graph",
-                                        "network"};
-    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
-        if (strcmp(graph->name, usual[i]) == 0)
-            return path_stem(c->arena, c->o.models[0]);
-    return graph->name;
-}
-
 static bool text_write(Context *c, const char *path, const char *text)
 {
     OutFile *out = outfile_open(c->arena, path, c->diag);
@@ -62,7 +51,7 @@ int command_import(Context *c)
     pass_dead_code(graph, c->target);
     const char *comment = arena_printf(c->arena, "From %s by vtc import; its weights are in %s.",
                                        base_name(from), base_name(weights));
-    VtModel *model = vt_write(graph, c->diag, model_name(c, graph), path_stem(c->arena, out), comment);
+    VtModel *model = vt_write(graph, c->diag, graph->name, path_stem(c->arena, out), comment);
     if (!model)
         return context_finish(c, EXIT_INPUT);
     bool good = safetensors_write(c->arena, c->diag, weights, model->tensors.at,

@@ -139,6 +139,9 @@ def main():
         done = run("check", other, *dims)
         check(done.returncode == 0, "known by what is in it: " + done.stderr)
         os.rename(other, path)
+        for call in ["init"], ["dump", "--stage=ast"]:
+            done = run(*call, path)
+            check(done.returncode == 1 and "is an ONNX file" in done.stderr, done.stderr)
         check_unsupported(folder)
         check_metadata(folder)
         broken = os.path.join(folder, "broken.onnx")
