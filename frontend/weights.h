@@ -9,10 +9,13 @@
  * errors, extra ones warnings. `path`: safetensors. */
 bool weights_bind(Graph *graph, Diag *diag, const char *path);
 
-/* Deterministic random weights (SplitMix64 by seed and name): He-scaled matrices,
- * non-trivial norm statistics, larger scales before a softmax so that attention
- * is peaked. Every part of a network moves its output. */
+/* Deterministic random weights (SplitMix64 by seed and name): matrices scaled by what
+ * they make of random_input, non-trivial norm statistics, scores such that attention is
+ * peaked but not one-hot. Every part of a network moves its output. */
 void weights_init(Graph *graph, uint64_t seed);
+/* An input by seed: f32 maps [N,C,H,W] like photographs, of deviation 1; other f32
+ * normal; integers 0 .. 199. */
+Tensor *random_input(Arena *arena, const Type *type, uint64_t seed);
 bool weights_write(const Graph *graph, Diag *diag, const char *path);
 
 #endif

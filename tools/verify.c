@@ -8,20 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static Tensor *random_input(Arena *arena, const Value *v, uint64_t *state)
-{
-    Tensor *t = tensor_new(arena, v->type);
-    for (int64_t i = 0; i < shape_count(&v->type.shape); i++) {
-        *state = *state * 6364136223846793005u + 1442695040888963407u;
-        double x = (double)(*state >> 40) / 8388608.0 - 1;
-        if (v->type.dtype == DT_f32)
-            tensor_set(t, i, 2 * x);
-        else
-            tensor_set(t, i, v->type.dtype == DT_bool ? x > 0 : floor((x + 1) * 100));
-    }
-    return t;
-}
-
 static VtcPreprocess preprocess_of(const Preprocess *p)
 {
     VtcPreprocess q = {.resize_short = p->resize_short, .resize_h = p->resize_h,
@@ -63,13 +49,12 @@ static Tensor *file_input(Context *c, const Graph *graph, const Value *v)
 
 static bool fill_inputs(Context *c, const Graph *graph, const Tensor **inputs, int most)
 {
-    uint64_t state = c->o.seed + 1;
     int n = 0;
     FOR_VALUES(v, graph) {
         if (v->op != OP_input || n == most)
             continue;
         inputs[n] = n == 0 && c->o.input ? file_input(c, graph, v)
-                                         : random_input(c->arena, v, &state);
+                                         : random_input(c->arena, &v->type, c->o.seed + (uint64_t)n);
         if (!inputs[n++])
             return false;
     }
