@@ -21,10 +21,10 @@ bool bytes_map(Bytes *bytes, const char *path, Diag *diag);
  * called. "-" is standard output; a device or a pipe is written as it is. */
 typedef struct OutFile OutFile;
 OutFile *outfile_open(Arena *arena, const char *path, Diag *diag);
-void outfile_write(OutFile *file, const void *data, size_t n);
-void outfile_executable(OutFile *file);
-bool outfile_close(OutFile *file, Diag *diag); /* rename, false on any failure */
-void outfile_drop(OutFile *file);              /* as if it had not been opened */
+void outfile_write(OutFile *out, const void *data, size_t n);
+void outfile_executable(OutFile *out);
+bool outfile_close(OutFile *out, Diag *diag); /* rename, false on any failure */
+void outfile_drop(OutFile *out);              /* as if it had not been opened */
 
 /* Several files, all or none: from hold to release those that are closed wait for
  * their names. release gives them (good) or removes them; false on any failure. */

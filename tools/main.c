@@ -267,8 +267,10 @@ int main(int argc, char **argv)
     for (int i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)
             c.command = &commands[i];
-    if (!c.command)
+    if (!c.command) {
+        arena_free(c.arena);
         return call_error("there is no command", name);
+    }
     int code = parse(&c, argc, argv);
     if (code == EXIT_OK && c.o.help) {
         print_command(c.command, stdout);
