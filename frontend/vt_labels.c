@@ -66,10 +66,13 @@ static const char *path_of_scopes(Arena *arena, const char *name)
     return path_clean(arena, text_str(&out));
 }
 
-/* Names that say no more than the operator: "Conv_12", "add", or an exporter's own. */
+/* Names that say no more than the operator ("Conv_12", "add"), are numbers ("n7"), or an
+ * exporter's own. */
 static bool is_default_name(Arena *arena, const char *name)
 {
     const char *bar = strrchr(name, '_');
+    if (is_number(name) || is_number(name + 1))
+        return true;
     if (strchr(name, ':'))
         return true;
     if (bar && is_number(bar + 1))
@@ -120,15 +123,34 @@ static const char *unique(VtWriter *w, const char *wish)
     return name;
 }
 
-static const char *label_wish(VtWriter *w, const Value *v)
+/* What the file calls it; "" when that tells nothing. */
+static const char *label_named(VtWriter *w, const Value *v)
 {
     bool own = v->args[1]->uses == 1; /* equal tensors are one in files of some exporters */
     const char *path = own ? path_of_tensor(w->arena, v->args[1], ".weight") : NULL;
     if (!path && v->nargs > 2 && v->args[2]->uses == 1)
         path = path_of_tensor(w->arena, v->args[2], ".bias");
-    if (!path)
-        path = path_of_node(w->arena, v);
-    return *path ? path : op_info[v->op].name;
+    return path ? path : path_of_node(w->arena, v);
+}
+
+static const char *label_wish(VtWriter *w, const Value *v)
+{
+    const char *path = label_named(w, v), *op = op_info[v->op].name;
+    if (*path)
+        return path;
+    return w->block[v->id] ? arena_printf(w->arena, "%s.%s", w->block[v->id], op) : op;
+}
+
+/* Have the layers no names? */
+static bool is_nameless(VtWriter *w)
+{
+    int layers = 0, named = 0;
+    FOR_VALUES(v, w->graph)
+        if (vt_holds_weights(v)) {
+            layers++;
+            named += *label_named(w, v) != '\0';
+        }
+    return layers > 2 && named * 4 < layers;
 }
 
 /* ---- scopes ---------------------------------------------------------------------- */
@@ -172,7 +194,7 @@ static VtScope *scope_uncounted(const VtWriter *w, const char *name)
 static VtScope *scope_around(VtWriter *w, const Value *v, const char *path)
 {
     VtScope *s = strmap_get(&w->scopes, path);
-    if (!s && *v->label != '/')
+    if (!s && v->label && *v->label != '/')
         s = scope_uncounted(w, v->label);
     while (!s && *path) {
         path = path_parent(w->arena, path);
@@ -229,8 +251,12 @@ void vt_labels(VtWriter *w)
     bool *guessed = NEW(w->arena, bool, w->graph->next_id);
     int position = 0;
     w->root = scope_of_path(w, "");
-    FOR_VALUES(v, w->graph) {
+    FOR_VALUES(v, w->graph)
         v->mark = position++;
+    w->nameless = is_nameless(w);
+    if (w->nameless)
+        vt_blocks(w);
+    FOR_VALUES(v, w->graph) {
         if (!vt_holds_weights(v))
             continue;
         w->label[v->id] = unique(w, label_wish(w, v));
@@ -239,9 +265,11 @@ void vt_labels(VtWriter *w)
     FOR_VALUES(v, w->graph) {
         if (op_info[v->op].class == CLASS_source || w->scope[v->id])
             continue;
-        const char *path = path_of_node(w->arena, v);
+        const char *path = w->block[v->id] ? w->block[v->id] : path_of_node(w->arena, v);
         guessed[v->id] = !*path;
-        w->scope[v->id] = *path ? scope_around(w, v, path) : scope_of_args(w, v);
+        w->scope[v->id] = *path        ? scope_around(w, v, path)
+                          : w->nameless ? w->root
+                                        : scope_of_args(w, v);
     }
     passages_move(w, guessed);
 }

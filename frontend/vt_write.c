@@ -153,7 +153,7 @@ static const char *module_name(VtWriter *w, const VtScope *s)
         const char *outer = dot ? arena_strndup(w->arena, s->path, (size_t)(dot - s->path)) : "m";
         dot = strrchr(outer, '.');
         last = dot ? dot + 1 : outer;
-        end = "_block";
+        end = strcmp(last, "block") == 0 ? "" : "_block";
     }
     char *base = arena_strdup(w->arena, is_digits(last) ? "inner" : last);
     size_t n = strlen(base);
@@ -195,7 +195,9 @@ static void level_write(VtWriter *w, int height)
     }
     for (int i = first; i < w->modules.n; i++) {
         VtModule *m = &w->modules.at[i];
-        if (m->instances.n == 1 && m->instances.at[0]->items.n < LARGE) {
+        const VtScope *one = m->instances.at[0];
+        bool list = w->nameless && one->parent == w->root; /* of the blocks */
+        if (m->instances.n == 1 && (one->items.n < LARGE || list)) {
             vt_dissolve(w, m->instances.at[0]);
             continue;
         }
@@ -401,6 +403,7 @@ VtModel *vt_write(Graph *graph, Diag *diag, const char *name, const char *stem,
                   .names = {.arena = a}, .tensors = {.arena = a}};
     w.label = NEW(a, const char *, graph->next_id);
     w.scope = NEW(a, VtScope *, graph->next_id);
+    w.block = NEW(a, const char *, graph->next_id);
     w.model = NEW(a, VtModel, 1);
     w.stem = stem;
     ports_name(&w);

@@ -1,5 +1,6 @@
 /* A graph as a text of the language, with its weights: what `vtc import` writes.
  *
+ *   vt_blocks.c   blocks by the flow of values, where names tell nothing
  *   vt_labels.c   which label each value has, from the names of nodes and tensors
  *   vt_scopes.c   the tree of scopes those labels span; the order of what is in each
  *   vt_expr.c     a value as an expression
@@ -68,6 +69,8 @@ typedef struct VtWriter {
     Graph *graph;
     Diag *diag;
     const char **label; /* by value id: of its weights, or NULL */
+    bool nameless;      /* layers have no names: blocks are made instead */
+    const char **block; /* by value id: the path of its block, or NULL (vt_blocks.c) */
     VtScope **scope;    /* by value id */
     StrMap scopes;      /* path -> VtScope */
     VtScope *root;
@@ -87,6 +90,7 @@ bool vt_holds_weights(const Value *v);
 const char *vt_word(Arena *arena, const char *name);
 
 void vt_labels(VtWriter *w);
+void vt_blocks(VtWriter *w); /* needs: marks that are positions */
 void vt_scopes(VtWriter *w);
 bool vt_inside(const VtWriter *w, const VtScope *s, const Value *v);
 void vt_dissolve(VtWriter *w, VtScope *s); /* its items into its parent, in place */

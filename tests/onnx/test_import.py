@@ -107,6 +107,33 @@ def check_resnet(folder):
     assert convs <= names, convs - names
 
 
+def check_nameless(folder):
+    """As old exporters name things, after the operator and a number: blocks are found by
+    the flow of values."""
+    net = networks.prepared(networks.ResNet(blocks=(3, 4), width=16, classes=10))
+    net.layer3 = net.layer4 = torch.nn.Identity()
+    net.fc = torch.nn.Linear(32, 10)
+    source = os.path.join(folder, "nameless.onnx")
+    x, want = exported(net, 48, source)
+    model = onnx.load(source)
+    kept = {p.name for p in list(model.graph.input) + list(model.graph.output)}
+    names = {}
+    for i, node in enumerate(model.graph.node):
+        node.name = "%s_%d" % (node.op_type, i)
+        for side in node.input, node.output:
+            for k, name in enumerate(side):
+                if name not in kept:
+                    side[k] = names.setdefault(name, str(len(names) + 100))
+    for tensor in model.graph.initializer:
+        tensor.name = names[tensor.name]
+    onnx.save(model, source)
+    found = Import(folder, "unnamed", source)
+    assert worst(found.same({"image": x})["logits"], want) < TOLERANCE
+    for wanted in "module block(", "for i in 0..3", "for i in 4..7", "block.3: x = block_2(":
+        assert wanted in found.text, found.text
+    print("%-14s %3d lines" % ("without names", found.lines))
+
+
 def check_zoo(folder, name):
     source = os.path.join(folder, name + ".onnx")
     run("build", os.path.join(MODELS, name + ".vt"), "--emit=onnx", "-o", source)
@@ -169,6 +196,7 @@ def main():
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         check_names(folder)
+        check_nameless(folder)
         check_resnet(folder)
         for form in networks.FORMS[4:5] if SHORT else networks.FORMS:
             found = check_torch(folder, networks.prepared(form()), 32)
