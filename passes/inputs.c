@@ -26,8 +26,7 @@ static bool cut_at(InputPart *part, int i, int64_t inner)
         return true;
     if (part->extent[i] % inner != 0 || part->n == MAX_CUTS)
         return false;
-    memmove(&part->extent[i + 1], &part->extent[i],
-            sizeof *part->extent * (size_t)(part->n - i));
+    memmove(&part->extent[i + 1], &part->extent[i], sizeof *part->extent * (size_t)(part->n - i));
     part->n++;
     part->extent[i] /= inner;
     part->extent[i + 1] = inner;
@@ -76,8 +75,8 @@ void input_runs(const Group *group, const InputPart *part, Run *runs)
     int at = 0;
     for (int d = 0; d < x->type.shape.rank; d++) {
         bool channels = d == 1 && part->joint;
-        int64_t extent = channels ? part->joint->args[part->part]->type.shape.dim[1]
-                                  : x->type.shape.dim[d];
+        int64_t extent =
+            channels ? part->joint->args[part->part]->type.shape.dim[1] : x->type.shape.dim[d];
         runs[d] = run_from(part, &at, extent, channels ? part->start : 0);
     }
 }
@@ -100,17 +99,17 @@ static void reshaped_runs(const InputPart *part, const Value *v, const Run *runs
         out[d] = run_from(part, &at, from->dim[d], 0);
 }
 
-void argument_runs(const InputPart *part, const Value *v, const Run *runs, int argument,
+void argument_runs(const InputPart *part, const Value *member, const Run *runs, int argument,
                    Run *out)
 {
-    const Shape *x = &v->args[argument]->type.shape;
-    if (v->op == OP_reshape) {
-        reshaped_runs(part, v, runs, out);
+    const Shape *x = &member->args[argument]->type.shape;
+    if (member->op == OP_reshape) {
+        reshaped_runs(part, member, runs, out);
         return;
     }
     for (int d = 0; d < x->rank; d++) {
-        out[d] = x->dim[d] == 1 ? (Run){0} : runs[d + v->type.shape.rank - x->rank];
-        if (v->op == OP_concat && d == 1)
+        out[d] = x->dim[d] == 1 ? (Run){0} : runs[d + member->type.shape.rank - x->rank];
+        if (member->op == OP_concat && d == 1)
             out[d].start = 0;
     }
 }
@@ -146,8 +145,7 @@ static bool cut_members(const Group *group, const Value *v, bool above, InputPar
 }
 
 /* Every dimension of every member and argument is a run of whole axes. */
-static bool runs_fit(const Group *group, const InputPart *part, const Value *v,
-                     const Run *runs)
+static bool runs_fit(const Group *group, const InputPart *part, const Value *v, const Run *runs)
 {
     for (int d = 0; d < v->type.shape.rank; d++)
         if (runs[d].end == NO_RUN)
@@ -177,7 +175,7 @@ static const Value *joint_of(const Group *group)
 static bool describe_part(const Group *group, InputPart *part)
 {
     const Value *x = group->anchor->args[0];
-    Run runs[MAX_RANK];
+    Run runs[MAX_RANK] = {0};
     for (int d = 0; d < x->type.shape.rank; d++) {
         int64_t extent = x->type.shape.dim[d];
         if (d == 1 && part->joint)
@@ -196,13 +194,12 @@ static bool describe_part(const Group *group, InputPart *part)
 /* Pixels are visited once for all parts. */
 static bool same_pixels(const Group *group, const InputPart *a, const InputPart *b)
 {
-    Run runs_a[MAX_RANK], runs_b[MAX_RANK];
+    Run runs_a[MAX_RANK] = {0}, runs_b[MAX_RANK] = {0};
     input_runs(group, a, runs_a);
     input_runs(group, b, runs_b);
     int n = a->n - runs_a[1].end;
-    return n == b->n - runs_b[1].end &&
-           memcmp(&a->extent[runs_a[1].end], &b->extent[runs_b[1].end],
-                  sizeof *a->extent * (size_t)n) == 0;
+    return n == b->n - runs_b[1].end && memcmp(&a->extent[runs_a[1].end], &b->extent[runs_b[1].end],
+                                               sizeof *a->extent * (size_t)n) == 0;
 }
 
 int inputs_describe(const Group *group, InputPart *parts)
@@ -226,7 +223,7 @@ int inputs_describe(const Group *group, InputPart *parts)
 int64_t inputs_pixels(const Group *group)
 {
     enum { ELEMENTS = 12288, FEWEST = 8, MOST = 32 };
-    InputPart parts[MAX_PARTS];
+    InputPart parts[MAX_PARTS] = {{{0}}};
     inputs_describe(group, parts);
     int64_t row = parts[0].extent[parts[0].n - 1];
     int64_t most = ELEMENTS / group->anchor->args[0]->type.shape.dim[1];

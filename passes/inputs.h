@@ -14,11 +14,11 @@ enum { MAX_CUTS = 12 };
 
 /* One part of the channels; all pixels. */
 typedef struct InputPart {
-    int n;
     int64_t extent[MAX_CUTS]; /* outermost first */
     int64_t start;            /* first channel of the anchor's */
     const Value *joint;       /* the concat; NULL none */
     int part;                 /* its argument */
+    int n;                    /* axes */
 } InputPart;
 
 /* Which axes make a dimension: [begin, end), and what is added to their index. */
@@ -35,8 +35,8 @@ enum { MAX_PARTS = 8 };
 int inputs_describe(const Group *group, InputPart *parts);
 /* The runs of the anchor's input, and from a member's those of an argument. */
 void input_runs(const Group *group, const InputPart *part, Run *runs);
-void argument_runs(const InputPart *part, const Value *member, const Run *runs,
-                   int argument, Run *out);
+void argument_runs(const InputPart *part, const Value *member, const Run *runs, int argument,
+                   Run *out);
 /* Pixels that are computed at a time: neighbours in a row. */
 int64_t inputs_pixels(const Group *group);
 

@@ -16,7 +16,7 @@ typedef struct Dot {
     Axis block;      /* the sums of a block besides; extent 1: none */
     int64_t vectors; /* of a block, along the vector axis */
     int lanes;
-    bool along;      /* lanes along a summed axis */
+    bool along; /* lanes along a summed axis */
 } Dot;
 
 /* ---- description ------------------------------------------------------- */
@@ -38,8 +38,12 @@ static bool is_summed(const Value *v, int d)
 static Dot dot_describe(Lower *l)
 {
     const Value *v = l->group->anchor, *a = v->args[0], *b = v->args[1];
-    Dot dot = {.a = lower_operand(l, a, true), .b = lower_operand(l, b, true),
-               .block = {.extent = 1}, .vector = {.extent = 1}, .lanes = 1, .vectors = 1};
+    Dot dot = {.a = lower_operand(l, a, true),
+               .b = lower_operand(l, b, true),
+               .block = {.extent = 1},
+               .vector = {.extent = 1},
+               .lanes = 1,
+               .vectors = 1};
     Nest result = nest_of_result(l);
     Shape joined = shape_joined(&a->type.shape, &b->type.shape);
     dot.kept.operands = dot.gone.operands = l->operands;
@@ -140,8 +144,9 @@ static bool plan_along(const Lower *l, Dot *dot)
         for (int k = 0; k < l->operands; k++)
             dot->gone.axis[i].step[k] *= lanes;
         int last = dot->kept.n - 1;
-        int joined = last < 0 ? 1 : lanes_dividing(dot->kept.axis[last].extent,
-                                                   lanes < MOST_SUMS ? lanes : MOST_SUMS);
+        int joined = last < 0 ? 1
+                              : lanes_dividing(dot->kept.axis[last].extent,
+                                               lanes < MOST_SUMS ? lanes : MOST_SUMS);
         if (joined > 1 && is_dense(l, dot, &dot->kept.axis[last])) {
             Axis *outer = &dot->kept.axis[last];
             dot->block = *outer;
@@ -178,12 +183,10 @@ static Sums sums_begin(Lower *l, const Dot *dot, At at, int64_t vectors)
 }
 
 /* An operand at this sum: that of an earlier one where it is the same. */
-static const Expr *operand_at(Lower *l, const Sums *s, int i, int operand,
-                              const Expr **loaded)
+static const Expr *operand_at(Lower *l, const Sums *s, int i, int operand, const Expr **loaded)
 {
     for (int k = 0; k < i; k++) {
-        Index apart = index_add(s->at[i].index[operand],
-                                index_mul(s->at[k].index[operand], -1));
+        Index apart = index_add(s->at[i].index[operand], index_mul(s->at[k].index[operand], -1));
         if (apart.n == 0 && apart.base == 0)
             return loaded[i] = loaded[k];
     }
@@ -268,9 +271,9 @@ static void block_along(Lower *l, const Dot *dot, At at)
     result.lanes = s.n;
     result.vector = s.n > 1 ? &dot->block : NULL;
     chain_store(l, &result,
-                s.n > 1 ? sums_join(l, &s)
-                        : build_across(&l->b, EX_add,
-                                       expr_reg(l->arena, s.reg[0], index_const(0))));
+                s.n > 1
+                    ? sums_join(l, &s)
+                    : build_across(&l->b, EX_add, expr_reg(l->arena, s.reg[0], index_const(0))));
 }
 
 /* The vector axis: whole blocks of vectors, then vectors, then narrower ones. */

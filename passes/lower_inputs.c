@@ -57,14 +57,13 @@ static int64_t lane_step(const Spot *spot, const Value *x, const Run *runs)
 static const Expr *leaf(Lower *l, const Spot *spot, const Value *x, const Run *runs)
 {
     if (x->op == OP_constant && shape_count(&x->type.shape) == 1)
-        return expr_real(l->arena, x->data ? tensor_get(x->data, 0) : x->attr.value,
-                         spot->lanes);
+        return expr_real(l->arena, x->data ? tensor_get(x->data, 0) : x->attr.value, spot->lanes);
     Index at = index_const(0);
     for (int d = 0; d < x->type.shape.rank; d++)
         at = index_add(at, index_mul(run_index(spot, &runs[d]), x->place.stride[d]));
     int64_t step = lane_step(spot, x, runs);
-    const Expr *value = expr_load(l->arena, l->kernel, lower_operand(l, x, true), at,
-                                  step == 1 ? spot->lanes : 1);
+    const Expr *value =
+        expr_load(l->arena, l->kernel, lower_operand(l, x, true), at, step == 1 ? spot->lanes : 1);
     return spot->lanes > 1 && step != 1 ? expr_splat(l->arena, value, spot->lanes) : value;
 }
 
@@ -132,8 +131,7 @@ static void channel_loops(Lower *l, const Inputs *in, Spot spot, int from, Index
     for (int i = 0; i < n; i++) {
         Spot here = spot;
         const IVar *var = build_for(&l->b, "c", pieces[i].count, false);
-        here.index[from] = index_plus(index_mul(index_var(var), pieces[i].lanes),
-                                      pieces[i].start);
+        here.index[from] = index_plus(index_mul(index_var(var), pieces[i].lanes), pieces[i].start);
         here.lanes = pieces[i].lanes;
         channel_loops(l, in, here, from + 1, pixel);
         build_end(&l->b);
@@ -199,11 +197,18 @@ static void describe(Lower *l, Inputs *in, Contraction *c)
     in->channels = conv->args[0]->type.shape.dim[1];
     open_leaves(l);
     int64_t bytes = temporary_align(in->pixels * in->channels * 4);
-    in->scratch = lower_scratch(l, "inputs", l->group->temp.per_thread - bytes,
-                                in->pixels * in->channels);
-    *c = (Contraction){.a = in->scratch, .table = -1, .sink = -1, .sums = -1, .bias = -1,
-                       .groups = 1, .group = {.extent = 1}, .taps = 1,
-                       .run = in->channels, .run_step = 1};
+    in->scratch =
+        lower_scratch(l, "inputs", l->group->temp.per_thread - bytes, in->pixels * in->channels);
+    *c = (Contraction){.a = in->scratch,
+                       .table = -1,
+                       .sink = -1,
+                       .sums = -1,
+                       .bias = -1,
+                       .groups = 1,
+                       .group = {.extent = 1},
+                       .taps = 1,
+                       .run = in->channels,
+                       .run_step = 1};
     c->b = lower_operand(l, conv->args[1], true);
     if (conv->nargs == 3)
         c->bias = lower_operand(l, conv->args[2], true);

@@ -53,7 +53,7 @@ static Value *transposed(Graph *g, Value *at, Value *x, const int *perm)
 static Value *swapped_whole(Graph *g, Value *at, Value *x, int axis, const Swap *swap)
 {
     Shape split = {.rank = x->type.shape.rank + 1};
-    int perm[MAX_RANK];
+    int perm[MAX_RANK] = {0};
     for (int d = 0; d < split.rank; d++) {
         split.dim[d] = x->type.shape.dim[d <= axis ? d : d - 1];
         perm[d] = d == axis ? axis + 1 : d == axis + 1 ? axis : d;
@@ -194,8 +194,8 @@ static bool splits_windows(const Value *v, const Value *reader, int *first, int 
                  v->type.shape.rank;
     int summed = 0;
     for (int i = 0; i < reader->attr.axes.n; i++)
-        summed += reader->attr.axes.at[i] - offset > *first &&
-                  reader->attr.axes.at[i] - offset < *last;
+        summed +=
+            reader->attr.axes.at[i] - offset > *first && reader->attr.axes.at[i] - offset < *last;
     return summed == *last - *first - 1 && summed == reader->attr.axes.n;
 }
 
