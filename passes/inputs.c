@@ -223,7 +223,7 @@ int inputs_describe(const Group *group, InputPart *parts)
 int64_t inputs_pixels(const Group *group)
 {
     enum { ELEMENTS = 12288, FEWEST = 8, MOST = 32 };
-    InputPart parts[MAX_PARTS] = {{{0}}};
+    InputPart parts[MAX_PARTS] = {{.n = 0}};
     inputs_describe(group, parts);
     int64_t row = parts[0].extent[parts[0].n - 1];
     int64_t most = ELEMENTS / group->anchor->args[0]->type.shape.dim[1];
