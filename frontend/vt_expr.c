@@ -103,30 +103,62 @@ static const char *parameter_wish(const VtBody *b, const Value *v)
     return vt_word(arena, n && dot ? dot + 1 : name);
 }
 
-/* A tensor of the file becomes a parameter, in a statement of its own before. */
-static const char *parameter(VtBody *b, const Value *v)
+/* A tensor becomes a parameter, in a statement of its own before: its variable. */
+static const char *parameter(VtBody *b, const char *wish, Tensor *data)
 {
     VtWriter *w = b->w;
-    const char *wish = parameter_wish(b, v), *name = wish, *scope = b->scope->path;
+    const char *name = wish, *scope = b->scope->path, *variable = vt_variable(b);
     const char *full = *scope ? arena_printf(w->arena, "%s.%s", scope, name) : name;
     for (int n = 2; strmap_get(&w->tensors, full); n++) {
         name = arena_printf(w->arena, "%s_%d", wish, n);
         full = *scope ? arena_printf(w->arena, "%s.%s", scope, name) : name;
     }
     *strmap_slot(&w->tensors, full) = w;
-    Type type = {DT_f32, v->type.shape};
-    Tensor *data = tensor_new(w->arena, type);
-    for (int64_t i = 0; i < shape_count(&type.shape); i++)
-        tensor_set(data, i, element(v, i));
     VEC_PUSH(w->arena, b->scope->tensors, ((NamedTensor){full, *data}));
-    const char *variable = vt_variable(b);
     VEC_PUSH(w->arena, b->parameters, variable);
     text_printf(&b->before, "%s: %s = parameter(shape = ", name, variable);
-    ints_add(&b->before, "shape", type.shape.dim, type.shape.rank);
+    ints_add(&b->before, "shape", data->type.shape.dim, data->type.shape.rank);
     text_add(&b->before, ")\n");
+    return variable;
+}
+
+/* Parameters are f32, which has whole numbers up to 2^24: of larger ones the upper and
+ * the lower 16 bits are kept apart. */
+static bool is_exact(const Value *v)
+{
+    for (int64_t i = 0; i < shape_count(&v->type.shape) && v->type.dtype == DT_i32; i++)
+        if (fabs(element(v, i)) > 1 << 24)
+            return false;
+    return true;
+}
+
+static const char *halves(VtBody *b, const Value *v, const char *wish)
+{
+    Type type = {DT_f32, v->type.shape};
+    Tensor *high = tensor_new(b->w->arena, type), *low = tensor_new(b->w->arena, type);
+    for (int64_t i = 0; i < shape_count(&type.shape); i++) {
+        double upper = floor(element(v, i) / 65536);
+        tensor_set(high, i, upper);
+        tensor_set(low, i, element(v, i) - upper * 65536);
+    }
+    const char *x = parameter(b, arena_printf(b->w->arena, "%s_high", wish), high);
+    const char *y = parameter(b, arena_printf(b->w->arena, "%s_low", wish), low);
+    return arena_printf(b->w->arena, "(cast(%s, to = \"i32\") * 65536 + cast(%s, to = \"i32\"))",
+                        x, y);
+}
+
+static const char *tensor_text(VtBody *b, const Value *v)
+{
+    const char *wish = parameter_wish(b, v);
+    if (!is_exact(v))
+        return halves(b, v, wish);
+    Tensor *data = tensor_new(b->w->arena, (Type){DT_f32, v->type.shape});
+    for (int64_t i = 0; i < shape_count(&v->type.shape); i++)
+        tensor_set(data, i, element(v, i));
+    const char *variable = parameter(b, wish, data);
     if (v->type.dtype == DT_f32)
         return variable;
-    return arena_printf(w->arena, "cast(%s, to = \"%s\")", variable,
+    return arena_printf(b->w->arena, "cast(%s, to = \"%s\")", variable,
                         dtype_info[v->type.dtype].name);
 }
 
@@ -134,7 +166,7 @@ const char *vt_source(VtBody *b, const Value *v)
 {
     Text out = text_new(b->w->arena);
     if (v->type.dtype != DT_f32 || !is_uniform(v))
-        return parameter(b, v);
+        return tensor_text(b, v);
     text_add(&out, "constant(");
     real_add(&out, element(v, 0));
     text_add(&out, ", shape = ");

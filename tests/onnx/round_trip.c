@@ -4,9 +4,12 @@
  *
  * CASE is a folder with graph.txt (ir/graph.h) and NAME.npy for each input and
  * weight. Into it: 1.onnx, the graph; 2.onnx, what was read of that, written again,
- * which must be the same bytes; OUTPUT.exact.npy, the values of the graph read. */
+ * which must be the same bytes; OUTPUT.exact.npy, the values of the graph read;
+ * OUTPUT.text.npy, those of the graph written as a text of the language and read. */
 #include "backends/onnx/onnx.h"
+#include "frontend/frontend.h"
 #include "frontend/onnx.h"
+#include "frontend/vt_write.h"
 #include "support/file.h"
 #include "tests/differential/npy_file.h"
 
@@ -35,13 +38,31 @@ static bool same_files(const char *a, const char *b, Diag *diag)
 }
 
 static bool evaluate(Arena *arena, const char *folder, const Graph *graph,
-                     const Tensor *const *inputs, Diag *diag)
+                     const Tensor *const *inputs, const char *kind, Diag *diag)
 {
     const Result *r = graph_eval(graph, EVAL_exact, inputs, arena, NULL, NULL, diag);
     for (int i = 0; r && i < graph->outputs.n; i++)
-        npy_write(arena_printf(arena, "%s/%s.exact.npy", folder, graph->outputs.at[i].name),
+        npy_write(arena_printf(arena, "%s/%s.%s.npy", folder, graph->outputs.at[i].name, kind),
                   "<f8", &r[i].type.shape, r[i].exact, sizeof *r[i].exact);
     return r != NULL;
+}
+
+static Graph *as_text(Arena *arena, const Graph *graph, Diag *diag)
+{
+    Graph *copy = graph_copy(arena, graph, NULL);
+    VtModel *model = vt_write(copy, diag, "net", "net", "a case");
+    Source source = {.path = "net.vt", .text = model ? model->text : ""};
+    if (!model)
+        return NULL;
+    source.length = strlen(source.text);
+    Graph *read = frontend_load_text(arena, diag, &source, 1, NULL);
+    for (int i = 0; read && i < model->tensors.n; i++)
+        FOR_VALUES(v, read)
+            if (v->op == OP_weight && strcmp(v->attr.name, model->tensors.at[i].name) == 0)
+                v->data = &model->tensors.at[i].tensor;
+    if (!read)
+        printf("%s: not read as text:\n%s", graph->name, model->text);
+    return read;
 }
 
 static bool run_case(Arena *arena, const char *folder)
@@ -56,7 +77,9 @@ static bool run_case(Arena *arena, const char *folder)
     Graph *read = graph && onnx_export(graph, first, diag) ? onnx_load(arena, diag, first, NULL)
                                                            : NULL;
     bool good = read && onnx_export(read, second, diag) &&
-                evaluate(arena, folder, read, inputs, diag);
+                evaluate(arena, folder, read, inputs, "exact", diag);
+    Graph *spelled = good ? as_text(arena, graph, diag) : NULL;
+    good = spelled && evaluate(arena, folder, spelled, inputs, "text", diag);
     diag_print(diag, stderr, 0);
     if (good && !same_files(first, second, diag)) {
         Text text = text_new(arena);

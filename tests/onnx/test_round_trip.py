@@ -1,6 +1,7 @@
 """Every operator written as ONNX: onnx.checker accepts the file, reading and writing it
 again gives the same bytes, what was read has the values the reference has, and so has
-the file in an executor made of PyTorch's operators.
+the file in an executor made of PyTorch's operators. And every operator written as a
+text of the language, as `vtc import` does.
 
     test_round_trip.py PROGRAM OP_CASES_FOLDER
 """
@@ -61,11 +62,12 @@ def main():
         print(done.stdout, end="")
         wrong += done.returncode != 0
         for case, place in zip(chosen, folders):
-            if not (place / "y.exact.npy").exists():
+            if not (place / "y.text.npy").exists():
                 print("not read again:\n" + case.text())
                 wrong += 1
                 continue
             wrong += is_wrong(case, "the graph read", np.load(place / "y.exact.npy"), EXACT)
+            wrong += is_wrong(case, "its text", np.load(place / "y.text.npy"), EXACT)
             engine = Executor(str(place / "1.onnx")).run(inputs_of(case))["y"]
             wrong += is_wrong(case, "PyTorch", engine, ENGINE)
     print("%d cases of %d operators, %d wrong" %
