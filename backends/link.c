@@ -18,15 +18,19 @@
 
 const char *build_runtime(Arena *arena)
 {
-    const char *dir = getenv("VTC_RUNTIME");
-    return arena_strdup(arena, dir && *dir ? dir : VTC_RUNTIME_DIR);
+    const char *dir = getenv("VTC_RUNTIME"), *header = NULL;
+    if (!dir || !*dir)
+        header = part_find(arena, "runtime/vtc_abi.h", VTC_RUNTIME_DIR "/vtc_abi.h");
+    return header ? path_dir(arena, header) : arena_strdup(arena, dir ? dir : VTC_RUNTIME_DIR);
 }
 
 static const char *runtime_library(Arena *arena)
 {
-    const char *dir = getenv("VTC_RUNTIME");
-    return dir && *dir ? arena_printf(arena, "%s/libvtcrt.a", dir)
-                       : arena_strdup(arena, VTC_RUNTIME_LIB);
+    const char *dir = getenv("VTC_RUNTIME"), *library = NULL;
+    if (dir && *dir)
+        return arena_printf(arena, "%s/libvtcrt.a", dir);
+    library = part_find(arena, "libvtcrt.a", VTC_RUNTIME_LIB);
+    return library ? library : arena_strdup(arena, VTC_RUNTIME_LIB);
 }
 
 /* ---- commands ---------------------------------------------------------- */

@@ -6,40 +6,10 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #ifndef VTC_LLVM_BUILT
 #define VTC_LLVM_BUILT ""
 #endif
-
-/* The folder of this executable, however it was called; "" when the system does not tell. */
-static const char *own_folder(Arena *arena)
-{
-    enum { LONGEST = 4096 };
-    char *path = arena_alloc(arena, LONGEST);
-    ssize_t n = readlink("/proc/self/exe", path, LONGEST - 1);
-    path[n < 0 ? 0 : n] = 0;
-    char *slash = strrchr(path, '/');
-    if (slash)
-        *slash = 0;
-    return slash ? path : "";
-}
-
-static const char *find_file(Arena *arena)
-{
-    const char *own = own_folder(arena), *wish = getenv("VTC_LLVM");
-    const char *places[] = {
-        arena_printf(arena, "%s/" LLVM_PLUGIN_FILE, own),
-        arena_printf(arena, "%s/../lib/vtc/" LLVM_PLUGIN_FILE, own),
-        VTC_LLVM_BUILT,
-    };
-    if (wish && *wish)
-        return wish;
-    for (int i = 0; i < 3; i++)
-        if (access(places[i], R_OK) == 0)
-            return places[i];
-    return NULL;
-}
 
 static const LlvmPlugin *open_file(const char *path, Diag *diag)
 {
@@ -60,7 +30,9 @@ static const LlvmPlugin *plugin_of(Diag *diag)
 {
     static const LlvmPlugin *plugin;
     Arena *arena = plugin ? NULL : arena_new();
-    const char *path = plugin ? NULL : find_file(arena);
+    const char *wish = getenv("VTC_LLVM"), *path = NULL;
+    if (!plugin)
+        path = wish && *wish ? wish : part_find(arena, LLVM_PLUGIN_FILE, VTC_LLVM_BUILT);
     if (path)
         plugin = open_file(path, diag);
     else if (!plugin)

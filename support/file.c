@@ -248,6 +248,29 @@ bool outfiles_release(bool good, Diag *diag)
 
 /* ---- paths ------------------------------------------------------------- */
 
+/* The folder of this executable, however it was called; "" when the system does not tell. */
+static const char *own_folder(Arena *arena)
+{
+    char *path = arena_alloc(arena, PATH_LIMIT);
+    ssize_t n = readlink("/proc/self/exe", path, PATH_LIMIT - 1);
+    path[n < 0 ? 0 : n] = 0;
+    char *slash = strrchr(path, '/');
+    if (slash)
+        *slash = 0;
+    return slash ? path : "";
+}
+
+const char *part_find(Arena *arena, const char *name, const char *built)
+{
+    const char *own = own_folder(arena);
+    const char *places[] = {arena_printf(arena, "%s/%s", own, name),
+                            arena_printf(arena, "%s/../lib/vtc/%s", own, name), built};
+    for (int i = 0; i < 3; i++)
+        if (access(places[i], R_OK) == 0)
+            return places[i];
+    return NULL;
+}
+
 const char *path_dir(Arena *arena, const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -35,6 +35,10 @@ bool outfiles_release(bool good, Diag *diag);
  * what POSIX lists as safe in signal handlers. */
 void file_cleanup_on_signals(void (*also)(void));
 
+/* A part of vtc that is a file of its own: beside the executable, in ../lib/vtc (as it
+ * is installed), or where it was built; NULL when it is nowhere. */
+const char *part_find(Arena *arena, const char *name, const char *built);
+
 /* "a/b/c.vt" -> "a/b" ("." if there is no slash); join unless b is absolute. */
 const char *path_dir(Arena *arena, const char *path);
 const char *path_join(Arena *arena, const char *dir, const char *path);
