@@ -224,14 +224,15 @@ static void test_failed_write_leaves_the_old_file(void)
 {
     Folder f = folder_new();
     const char *path = path_join(f.arena, f.path, "taken");
-    CU_ASSERT_EQUAL(mkdir(path, 0777), 0); /* a folder cannot be replaced */
     OutFile *out = outfile_open(f.arena, path, f.diag);
     CU_ASSERT_PTR_NOT_NULL_FATAL(out);
     outfile_write(out, "x", 1);
+    CU_ASSERT_EQUAL(mkdir(path, 0777), 0); /* a folder cannot be replaced */
     CU_ASSERT_FALSE(outfile_close(out, f.diag));
     CU_ASSERT(folder_count(&f) == 1 && f.diag->errors == 1);
     CU_ASSERT_PTR_NOT_NULL(
         strstr(f.diag->messages.at[0]->text, "cannot write"));
+    CU_ASSERT_PTR_NULL(outfile_open(f.arena, path, f.diag)); /* said before the work */
     rmdir(path);
     folder_free(&f, NULL);
 }
