@@ -7,7 +7,7 @@
  *   %1 = conv2d %x, %w : [O,4,3,3] groups=32
  *      -> %1 = conv2d %x, select(mask, spread(%w), 0) : [O,16,3,3] groups=8
  *
- * needs: constants_folded   makes: nothing   breaks: constants_folded (folded
+ * needs: norms_folded   makes: nothing   breaks: constants_folded (folded
  * again below)   leaves: dead values */
 #include "passes/graph_passes.h"
 

@@ -7,7 +7,7 @@
  * The slices are views. Only ungrouped convolutions of equal attributes whose
  * results are narrow merge: wide ones fill their tiles alone.
  *
- * needs: constants_folded   makes: nothing   breaks: constants_folded (folded
+ * needs: norms_folded   makes: nothing   breaks: constants_folded (folded
  * again below)   leaves: dead values */
 #include "passes/graph_passes.h"
 #include <string.h>

@@ -9,7 +9,7 @@
  * Channels of a map are dense in memory, the places of a window are not: so lanes can
  * lie along them. Weights, biases, and what norms left per channel are permuted now.
  *
- * needs: constants_folded   makes: nothing   breaks: nothing
+ * needs: norms_folded   makes: nothing   breaks: constants_folded
  * leaves: permutations of weights, for refold_constants; dead values */
 #include "passes/graph_passes.h"
 

@@ -69,7 +69,7 @@ bool pipeline_accepts(const PipelineOptions *options, Arena *arena, Diag *diag);
 bool pipeline_run(Graph *graph, const Target *target,
                   const PipelineOptions *options, Program **program, Diag *diag);
 /* Does every row find its needs made by rows before it? */
-bool pipeline_check(Text *errors);
+bool pipeline_check(const PassInfo *rows, int n, Text *errors);
 
 /* lower.c */
 Program *lower(Graph *graph, const Target *target);

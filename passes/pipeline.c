@@ -37,17 +37,17 @@ int pass_find(const char *name)
     return -1;
 }
 
-bool pipeline_check(Text *errors)
+bool pipeline_check(const PassInfo *rows, int n, Text *errors)
 {
     size_t before = errors->n;
     int known = 0;
-    for (int i = 0; i < pass_count; i++) {
-        int missing = pass_table[i].needs & ~known;
+    for (int i = 0; i < n; i++) {
+        int missing = rows[i].needs & ~known;
         for (size_t bit = 0; bit < sizeof fact_name / sizeof *fact_name; bit++)
             if (missing >> bit & 1)
                 text_printf(errors, "%s needs %s, which no pass before it makes\n",
-                            pass_table[i].name, fact_name[bit]);
-        known = (known | pass_table[i].makes) & ~pass_table[i].breaks;
+                            rows[i].name, fact_name[bit]);
+        known = (known | rows[i].makes) & ~rows[i].breaks;
     }
     return errors->n == before;
 }
