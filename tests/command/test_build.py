@@ -12,8 +12,10 @@ import time
 from harness import (call, check, copy, expect, finish, here, models, path, read, skip, slow,
                      tree, vtc)
 
+# What a C compiler makes of the same C is its affair: a sanitized vtc shows its own part.
 BYTES = [("exe", "out"), ("c", "."), ("obj", "out.o"), ("lib", "libout.a"), ("so", "libout.so"),
          ("asm", "out.s"), ("onnx", "out.onnx")]
+OWN = [("c", "."), ("onnx", "out.onnx"), ("llvm", "out.ll")]
 LLVM = [("llvm", "out.ll"), ("obj", "out.o"), ("asm", "out.s"), ("lib", "out.a"), ("exe", "out")]
 
 
@@ -40,7 +42,9 @@ def check_same_bytes():
         if backend == "llvm" and call("dump", "net.vt", "--stage=llvm").returncode == 3:
             skip("bytes of the LLVM back end: this vtc was built without LLVM")
             continue
-        for emit, out in emits:
+        for emit, out in emits if not slow else OWN:
+            if slow and (emit == "llvm") != (backend == "llvm"):
+                continue
             options = ["--emit=" + emit] + (["--backend=llvm"] if backend == "llvm" else [])
             first = build_in("one", "../net.vt", options, out)
             again = build_in("one", "../net.vt", options, out)

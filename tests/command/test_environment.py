@@ -11,15 +11,21 @@ import signal
 import subprocess
 import time
 
-from harness import (call, check, copy, expect, finish, here, models, path, read, skip, slow,
+from harness import (call, check, copy, expect, finish, models, path, read, skip, slow,
                      tree, vtc, work, write)
 
 OLD = b"what was there before"
+# Little to compile, and more weights than a full disk holds.
+SMALL = """model small(image: f32[1, 3, 8, 8]) {
+    fc: y = linear(reshape(image, shape = [1, 192]), out = 64)
+    output y
+}
+"""
 EMITS = ["exe", "obj", "lib", "so", "asm"]
 
 
 def prepare():
-    copy(here + "/report/small.vt", "small.vt")
+    write("small.vt", SMALL)
     expect(["init", "small.vt", "-o", "small.safetensors"], 0)
     os.mkdir(path("temporary"))
     os.mkdir(path("empty"))
@@ -67,6 +73,9 @@ def check_llvm():
     expect(["build", "small.vt", "--emit=llvm", "-o", "out"], 3, "LLVM back end", env=none)
     expect(["dump", "small.vt", "--stage=llvm"], 3, "LLVM back end", env=none)
     expect(["check", "small.vt"], 0, env=none)
+    write("image.ppm", b"P6 8 8 255\n" + bytes(192))
+    expect(["run", "small.vt", "--input=image.ppm"], 1, "no preprocessing", env=none)
+    os.unlink(path("image.ppm"))
     nothing_left("no LLVM", before)
     part = os.path.join(os.path.dirname(vtc), "vtc_llvm.so")
     if not os.path.exists(part):
