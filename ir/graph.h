@@ -291,11 +291,24 @@ typedef struct Preprocess {
 /* What stands in the block of the language: "resize 256 bilinear; crop 224 224; .." */
 void preprocess_text(const Preprocess *p, Text *out);
 
+/* What measurement chose for a layer, by its label. */
+typedef struct Tuned {
+    const char *label;
+    Schedule schedule;
+    Span span; /* in the tuning file */
+    bool used; /* set by the pass `schedule` where the layer can be computed so */
+} Tuned;
+
+typedef struct Tuning {
+    VEC(Tuned) layers;
+} Tuning;
+
 /* Choices of the command line that passes read (target data is separate). */
 typedef struct Options {
     bool plain;      /* no algorithm that changes rounding */
     bool small;      /* none that enlarges weights */
     int max_threads; /* scratch is planned for so many */
+    Tuning *tuning;  /* NULL: the cost model chooses every schedule */
 } Options;
 
 typedef struct Graph {

@@ -5,12 +5,15 @@
  * A candidate's time is estimated from its multiplications and the bytes of weights
  * that it streams; the target's balance (multiply-adds in the time of a byte)
  * weighs one against the other. The choice depends on the network, the target and
- * the options only.
+ * the options only; where these bring measured choices (a tuning file), those come
+ * first.
  *
  * needs: grouped   makes: scheduled   breaks: nothing */
+#include "passes/schedule.h"
 #include "passes/graph_passes.h"
 #include "passes/toom_cook.h"
 #include "passes/winograd.h"
+#include <string.h>
 
 /* In multiply-adds. */
 static double direct_cost(const Value *conv, double balance)
@@ -50,29 +53,37 @@ static double winograd_cost(const Value *conv, Schedule schedule, const Target *
     return g.online ? cost + 2 * pairs * points * (points + g.b.taps) : cost;
 }
 
-/* Online, a task is a panel: one panel is one task, for one thread. */
-static bool schedule_fits(const Value *conv, Schedule schedule, const Target *target)
+bool schedule_allowed(const Graph *graph, const Value *conv, Schedule schedule,
+                      const Target *target)
 {
-    return schedule.algorithm != ALGORITHM_winograd_online ||
-           winograd_of(conv, schedule, target).panels > 1;
+    if (schedule.algorithm == ALGORITHM_direct)
+        return schedule.tile == 0;
+    if (graph->options.plain || conv->args[0]->type.shape.dim[0] != 1)
+        return false;
+    if (schedule.algorithm == ALGORITHM_toom_cook)
+        return schedule.tile == TOOM_COOK_TILE && conv_suits_toom_cook(conv, target);
+    if (schedule.tile < 2 || schedule.tile > BILINEAR_MOST || !conv_suits_winograd(conv, target))
+        return false;
+    /* Online, a task is a panel: one panel is one task, for one thread. */
+    if (schedule.algorithm == ALGORITHM_winograd_online)
+        return winograd_of(conv, schedule, target).panels > 1;
+    return !graph->options.small;
 }
 
 static Schedule choose(const Graph *graph, const Value *conv, const Target *target,
                        double balance)
 {
     Schedule best = {.algorithm = ALGORITHM_direct};
-    bool allowed = !graph->options.plain && conv->args[0]->type.shape.dim[0] == 1;
-    if (allowed && conv_suits_toom_cook(conv, target))
-        return (Schedule){ALGORITHM_toom_cook, TOOM_COOK_TILE};
-    if (!allowed || !conv_suits_winograd(conv, target))
-        return best;
+    Schedule stem = {ALGORITHM_toom_cook, TOOM_COOK_TILE};
+    if (schedule_allowed(graph, conv, stem, target))
+        return stem;
     double least = direct_cost(conv, balance);
     /* Online, the weights pass through the second-level cache twice more: dearer
      * than the memory they save, unless memory is what is short. */
     Algorithm algorithm = graph->options.small ? ALGORITHM_winograd_online : ALGORITHM_winograd;
     for (int tile = 2; tile <= BILINEAR_MOST; tile++) {
         Schedule schedule = {algorithm, tile};
-        if (!schedule_fits(conv, schedule, target))
+        if (!schedule_allowed(graph, conv, schedule, target))
             continue;
         double cost = winograd_cost(conv, schedule, target, balance);
         if (cost < least) {
@@ -81,6 +92,21 @@ static Schedule choose(const Graph *graph, const Value *conv, const Target *targ
         }
     }
     return best;
+}
+
+/* The measured choice for a layer, if there is one that it can be computed by. */
+static const Schedule *tuned_for(const Graph *graph, const Value *conv, const Target *target)
+{
+    Tuning *tuning = graph->options.tuning;
+    for (int i = 0; tuning && conv->label && i < tuning->layers.n; i++) {
+        Tuned *t = &tuning->layers.at[i];
+        if (strcmp(t->label, conv->label) == 0 &&
+            schedule_allowed(graph, conv, t->schedule, target)) {
+            t->used = true;
+            return &t->schedule;
+        }
+    }
+    return NULL;
 }
 
 /* Weights are read once in a run: they stay in the last-level cache from one run to
@@ -97,7 +123,10 @@ static double balance_of(const Graph *graph, const Target *target)
 void pass_schedule(Graph *graph, const Target *target)
 {
     double balance = balance_of(graph, target);
-    FOR_VALUES(v, graph)
-        if (v->group >= 0 && op_info[v->op].class == CLASS_conv)
-            v->schedule = choose(graph, v, target, balance);
+    FOR_VALUES(v, graph) {
+        if (v->group < 0 || op_info[v->op].class != CLASS_conv)
+            continue;
+        const Schedule *tuned = tuned_for(graph, v, target);
+        v->schedule = tuned ? *tuned : choose(graph, v, target, balance);
+    }
 }

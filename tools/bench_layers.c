@@ -1,6 +1,6 @@
 /* Times of layers: the network and the measuring program (peak.c) are compiled into
  * this process and run by the step, peaks before and after the network. */
-#include "tools/bench.h"
+#include "tools/tune.h"
 #include "backends/jit.h"
 #include "backends/llvm/llvm.h"
 #include "runtime/bench.h"
@@ -11,7 +11,7 @@
 
 enum { PEAK_ROUNDS = 15 };
 
-static double now_ms(void)
+double bench_now_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -29,7 +29,7 @@ static const VtcModel *load(Context *c, const Program *program)
     return llvm_load(program, blob, c->diag);
 }
 
-static bool open_session(Context *c, VtcSession *session, const Program *program)
+bool bench_open(Context *c, VtcSession *session, const Program *program)
 {
     VtcError error;
     const VtcModel *model = load(c, program);
@@ -43,14 +43,14 @@ static bool open_session(Context *c, VtcSession *session, const Program *program
     return true;
 }
 
-/* Steps [first, last), or bug: the arguments are ours. */
-static double time_steps(const VtcSession *session, int first, int last)
+/* Or bug: the arguments are ours. */
+double bench_time_steps(const VtcSession *session, int first, int last)
 {
     VtcError error;
-    double begin = now_ms();
+    double begin = bench_now_ms();
     if (vtc_session_run_steps(session, first, last, &error) != VTC_OK)
         bug("bench: %s", error.text);
-    return now_ms() - begin;
+    return bench_now_ms() - begin;
 }
 
 static int compare_times(const void *a, const void *b)
@@ -63,9 +63,9 @@ static void time_runs(Bench *bench, const VtcSession *session, Arena *arena)
 {
     double *ms = NEW(arena, double, bench->runs);
     int steps = session->model->step_count;
-    time_steps(session, 0, steps);
+    bench_time_steps(session, 0, steps);
     for (int i = 0; i < bench->runs; i++)
-        ms[i] = time_steps(session, 0, steps);
+        ms[i] = bench_time_steps(session, 0, steps);
     qsort(ms, (size_t)bench->runs, sizeof *ms, compare_times);
     bench->min_ms = ms[0];
     bench->median_ms = ms[bench->runs / 2];
@@ -78,7 +78,7 @@ static double *time_each(const Bench *bench, const VtcSession *session, Arena *a
     double *least = NEW(arena, double, steps);
     for (int run = 0; run < bench->runs; run++)
         for (int i = 0; i < steps; i++) {
-            double ms = time_steps(session, i, i + 1);
+            double ms = bench_time_steps(session, i, i + 1);
             least[i] = run == 0 || ms < least[i] ? ms : least[i];
         }
     return least;
@@ -154,9 +154,9 @@ double layer_memory_ms(const Bench *bench, const LayerTime *layer)
 static void measure_peaks(Bench *bench, const VtcSession *peak, const Program *program)
 {
     for (int i = 0; i < PEAK_ROUNDS; i++) {
-        time_steps(peak, PEAK_write, PEAK_write + 1);
-        double read = time_steps(peak, PEAK_read, PEAK_read + 1);
-        double multiply = time_steps(peak, PEAK_multiply, PEAK_multiply + 1);
+        bench_time_steps(peak, PEAK_write, PEAK_write + 1);
+        double read = bench_time_steps(peak, PEAK_read, PEAK_read + 1);
+        double multiply = bench_time_steps(peak, PEAK_multiply, PEAK_multiply + 1);
         double gbs = 1e-6 * (double)peak_bytes(program) / read;
         double gflops = 2e-6 * (double)peak_macs(program) / multiply;
         bench->bandwidth_gbs = gbs > bench->bandwidth_gbs ? gbs : bench->bandwidth_gbs;
@@ -170,7 +170,7 @@ static void run_all(Context *c, Bench *bench, const Program *program, VtcSession
     Program *measuring = peak_program(c->arena, c->target,
                                       program->weights_bytes + program->workspace_bytes,
                                       program->max_threads);
-    if (!open_session(c, &peak, measuring))
+    if (!bench_open(c, &peak, measuring))
         return;
     bench->threads = network->threads;
     measure_peaks(bench, &peak, measuring);
@@ -194,7 +194,7 @@ Bench *bench_layers(Context *c)
     bench->report = report_begin(c->arena, graph);
     Program *program;
     VtcSession network;
-    if (!run_passes(c, graph, &program, NULL, NULL) || !open_session(c, &network, program))
+    if (!run_passes(c, graph, &program, NULL, NULL) || !bench_open(c, &network, program))
         return NULL;
     run_all(c, bench, program, &network);
     vtc_session_close(&network);

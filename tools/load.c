@@ -1,5 +1,6 @@
 /* What every command begins and ends with. */
 #include "frontend/onnx.h"
+#include "frontend/tuning.h"
 #include "tools/command.h"
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,9 @@ Graph *load_model(Context *c, const char *path, bool need_weights)
     Graph *graph = read_model(c, path);
     if (!graph)
         return NULL;
-    graph->options = (Options){c->o.plain, c->o.small, c->o.max_threads};
+    graph->options = (Options){c->o.plain, c->o.small, c->o.max_threads, NULL};
+    if (c->o.tuned && !(graph->options.tuning = tuning_read(c->arena, c->diag, c->o.tuned)))
+        return NULL;
     /* an ONNX file brings its own */
     const char *weights = c->o.weights || onnx_is_model(path) ? c->o.weights
                                                               : weights_beside(c, path);
@@ -98,5 +101,12 @@ bool run_passes(Context *c, Graph *graph, Program **program,
     PipelineOptions o = pipeline_options(c);
     o.after = after;
     o.context = context;
-    return pipeline_run(graph, c->target, &o, program, c->diag);
+    if (!pipeline_run(graph, c->target, &o, program, c->diag))
+        return false;
+    const Tuning *tuning = graph->options.tuning;
+    for (int i = 0; tuning && i < tuning->layers.n; i++)
+        if (!tuning->layers.at[i].used)
+            diag_warning(c->diag, tuning->layers.at[i].span,
+                         "no layer '%s' is computed so here", tuning->layers.at[i].label);
+    return true;
 }

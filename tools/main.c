@@ -22,6 +22,8 @@ static const Command commands[] = {
      command_import},
     {"init", "MODEL -o W.safetensors", "random weights by seed", command_init},
     {"bench", "MODEL", "build and time", command_bench},
+    {"tune", "MODEL --time=SECONDS -o FILE", "schedules by measurement, for --tuned",
+     command_tune},
     {"ops", "", "the operators of the graph IR", command_ops},
     {"targets", "", "the targets", command_targets},
     {"passes", "", "the passes, in order", command_passes},
@@ -43,10 +45,10 @@ typedef struct OptionRow {
 #define COMPILES "build run dump verify bench report"
 
 static const OptionRow options[] = {
-    ROW("--model", "NAME", "build run check report dump verify init bench", K_text, model_name,
+    ROW("--model", "NAME", "build run check report dump verify init bench tune", K_text, model_name,
         "which model of a file that has several"),
     ROW("--emit", "exe|c|obj|lib|so|asm|llvm|onnx", "build", K_text, emit, "what to write (exe)"),
-    ROW("--backend", "c|llvm", "build run verify bench", K_text, backend,
+    ROW("--backend", "c|llvm", "build run verify bench tune", K_text, backend,
         "who writes the code (c; verify: both; run: llvm)"),
     ROW("--profile", "embedded", "build", K_text, profile,
         "stack, code and loop bounds told: see docs/embedded.md"),
@@ -56,17 +58,18 @@ static const OptionRow options[] = {
         "x86-64: v2, v3, v4 in one, chosen by the processor when it runs"),
     ROW("--output", "LABEL[,LABEL..]", COMPILES, K_text, outputs,
         "also these labelled values as outputs: layer4.vt1.tokenizer.attention"),
-    ROW("--weights", "FILE", COMPILES, K_text, weights,
+    ROW("--weights", "FILE", COMPILES " tune", K_text, weights,
         "safetensors (beside the model: NAME.safetensors)"),
     ROW("--weights-as", "embed|file|c-array", "build", K_text, weights_as,
         "where packed weights go (embed)"),
-    ROW("--max-threads", "N", COMPILES, K_int, max_threads, "most threads of a run (8; embedded: 1)"),
+    ROW("--max-threads", "N", COMPILES " tune", K_int, max_threads, "most threads of a run (8; embedded: 1)"),
     ROW("--plain", NULL, COMPILES, K_flag, plain, "no algorithm that changes rounding"),
-    ROW("--small", NULL, COMPILES, K_flag, small, "no algorithm that enlarges weights"),
+    ROW("--small", NULL, COMPILES " tune", K_flag, small, "no algorithm that enlarges weights"),
+    ROW("--tuned", "FILE", COMPILES, K_text, tuned, "schedules of layers as vtc tune measured them"),
     ROW("-O0", NULL, COMPILES, K_flag, o0, "only the passes that must run"),
     ROW("--passes", "LIST", COMPILES, K_text, passes, "of the optional passes only these"),
     ROW("--skip", "PASS", COMPILES, K_skip, skip, "not this optional pass"),
-    ROW("--dim", "NAME=N", COMPILES " check import", K_dim, dim,
+    ROW("--dim", "NAME=N", COMPILES " check import tune", K_dim, dim,
         "a free dimension of an ONNX file"),
     ROW("--stop-after", "PASS", "build dump", K_text, stop_after,
         "no pass behind this one (build: with --emit=onnx, which else runs none)"),
@@ -89,14 +92,15 @@ static const OptionRow options[] = {
     ROW("--nodes", NULL, "verify", K_flag, nodes,
         "against the engine node by node: names the first of an ONNX file that differs"),
     ROW("--input", "FILE", "run verify", K_text, input, "an image, or the input as .npy"),
-    ROW("--seed", "N", "init report dump verify bench", K_seed, seed,
-        "of random weights (verify, bench: used when there is no weights file)"),
-    ROW("--threads", "N", "run bench", K_int, threads, "threads of the run"),
+    ROW("--seed", "N", "init report dump verify bench tune", K_seed, seed,
+        "of random weights (verify, bench, tune: used when there is no weights file)"),
+    ROW("--threads", "N", "run bench tune", K_int, threads, "threads of the run"),
     ROW("--runs", "N", "bench", K_int, runs, "timed runs (50)"),
+    ROW("--time", "SECONDS", "tune", K_int, time, "how long to compile and measure (60)"),
     ROW("--layers", NULL, "bench", K_flag, layers,
         "time of each layer, against the machine's measured limits"),
-    ROW("--verbose", NULL, "build run verify bench", K_flag, verbose, "show the commands run"),
-    ROW("-o", "FILE", "build init report import", K_text, out, "the result"),
+    ROW("--verbose", NULL, "build run verify bench tune", K_flag, verbose, "show the commands run"),
+    ROW("-o", "FILE", "build init report import tune", K_text, out, "the result"),
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
@@ -264,6 +268,7 @@ int main(int argc, char **argv)
     Context c = {.arena = arena_new()};
     c.diag = diag_new(c.arena);
     c.o.runs = 50;
+    c.o.time = 60;
     for (int i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)
             c.command = &commands[i];
