@@ -1,5 +1,6 @@
 /* ONNX operators that move elements, and constants made from shapes. */
 #include "frontend/onnx_import.h"
+#include "ir/resize.h"
 #include <string.h>
 
 static bool node_is(const Importer *in, const char *name)
@@ -365,6 +366,30 @@ static Value *picked(Importer *in, Value *x, int axis, const Tensor *at)
     return onnx_concat(in, axis, (int)n, parts);
 }
 
+/* Indices that go over an axis of a map as a nearest resize does: that, or NULL. */
+static Value *picked_nearest(Importer *in, Value *x, int axis, const Tensor *at)
+{
+    static const Mode coords[] = {MODE_asymmetric, MODE_half_pixel, MODE_align_corners};
+    const Shape *s = &x->type.shape;
+    int64_t n = shape_count(&at->type.shape);
+    if (s->rank != 4 || axis < 2 || n < 2 || x->type.dtype != DT_f32 || at->type.shape.rank != 1)
+        return NULL;
+    for (int k = 0; k < 3; k++) {
+        int64_t i = 0;
+        while (i < n && tensor_get(at, i) == (double)resize_nearest(coords[k], s->dim[axis], n, i))
+            i++;
+        if (i < n)
+            continue;
+        Attrs a = attrs_default();
+        a.mode = MODE_nearest;
+        a.coords = coords[k];
+        a.shape = (Ints){4, {s->dim[0], s->dim[1], s->dim[2], s->dim[3]}};
+        a.shape.at[axis] = n;
+        return onnx_op(in, OP_resize, &a, 1, &x);
+    }
+    return NULL;
+}
+
 /* Rows chosen by one-hot vectors: what is exact in f32 stays exact. */
 static Value *chosen(Importer *in, Value *x, int axis, Value *at)
 {
@@ -398,7 +423,9 @@ void onnx_build_gather(Importer *in)
     int axis = (int)onnx_axis(in, onnx_attr_int(in, "axis", 0), s.rank);
     if (s.rank - 1 + inner.rank > MAX_RANK)
         onnx_fail(in, "more than %d dimensions", MAX_RANK);
-    Value *y = is_constant(at) ? picked(in, x, axis, onnx_known(in, at)) : chosen(in, x, axis, at);
+    const Tensor *known = is_constant(at) ? onnx_known(in, at) : NULL;
+    Value *y = known ? picked_nearest(in, x, axis, known) : NULL;
+    y = y ? y : known ? picked(in, x, axis, known) : chosen(in, x, axis, at);
     for (int d = 0; d < s.rank; d++)
         if (d != axis)
             to.dim[to.rank++] = s.dim[d];

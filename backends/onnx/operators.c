@@ -1,6 +1,7 @@
 /* The graph's operators in ONNX: one row each; those of several nodes are in
  * spellings.c. */
 #include "backends/onnx/writer.h"
+#include "ir/resize.h"
 
 static void write_plain(Writer *w, const char *operators)
 {
@@ -162,18 +163,92 @@ static void write_concat(Writer *w, const char *operators)
     node_int(w, node, "axis", w->value->attr.axis);
 }
 
+/* Engines divide by a scale in f32: where a coordinate is a whole number, and the scale
+ * is none, they may fall to the element before. */
+static bool is_safe(int64_t in, int64_t out)
+{
+    bool shrinks = in % out == 0 && ((in / out) & (in / out - 1)) == 0;
+    return out % in == 0 || shrinks;
+}
+
+static void nearest_attrs(Writer *w, Node *node)
+{
+    Mode coords = w->value->attr.coords;
+    node_text(w, node, "mode", "nearest");
+    node_text(w, node, "coordinate_transformation_mode", mode_name[coords]);
+    node_text(w, node, "nearest_mode", coords == MODE_asymmetric ? "floor" : "round_prefer_ceil");
+}
+
+/* The operator and its inputs for one axis of a nearest resize: x has `shape` before. */
+static const char *nearest_axis(Writer *w, const char *x, int d, Ints shape, const char **inputs)
+{
+    const Attrs *a = &w->value->attr;
+    int64_t in = shape.at[d], out = a->shape.at[d], at = resize_nearest(a->coords, in, out, 0);
+    inputs[0] = x;
+    if (out == 1) {
+        inputs[1] = writer_ints(w, &(Ints){1, {at}});
+        inputs[2] = writer_ints(w, &(Ints){1, {at + 1}});
+        inputs[3] = writer_ints(w, &(Ints){1, {d}});
+        inputs[4] = writer_ints(w, &(Ints){1, {1}});
+        return "Slice";
+    }
+    if (is_safe(in, out)) {
+        shape.at[d] = out;
+        inputs[1] = inputs[2] = "";
+        inputs[3] = writer_ints(w, &shape);
+        return "Resize";
+    }
+    Tensor *all = tensor_new(w->arena, (Type){DT_i32, shape_of(1, &out)});
+    for (int64_t i = 0; i < out; i++)
+        tensor_set(all, i, (double)resize_nearest(a->coords, in, out, i));
+    inputs[1] = writer_constant(w, all);
+    return "Gather";
+}
+
+/* One axis after the other, by elements' numbers where a scale would not be exact. */
+static void write_nearest_axes(Writer *w)
+{
+    const int64_t *to = w->value->attr.shape.at;
+    const Shape *from = &w->value->args[0]->type.shape;
+    Ints shape = {4, {from->dim[0], from->dim[1], from->dim[2], from->dim[3]}};
+    const char *x = writer_arg(w, 0), *inputs[5];
+    int last = to[3] != from->dim[3] ? 3 : 2;
+    for (int d = 2; d <= last; d++) {
+        if (to[d] == from->dim[d])
+            continue;
+        const char *op = nearest_axis(w, x, d, shape, inputs);
+        int n = *op == 'S' ? 5 : *op == 'R' ? 4 : 2;
+        if (d == last)
+            writer_last(w, op, n, inputs);
+        else
+            x = writer_node(w, op, n, inputs);
+        if (*op == 'R')
+            nearest_attrs(w, writer_node_of(w));
+        if (*op == 'G')
+            node_int(w, writer_node_of(w), "axis", d);
+        shape.at[d] = to[d];
+    }
+}
+
 /* nearest: ours is floor(src) if asymmetric, else floor(src + 1/2) (modes.def) */
 static void write_resize(Writer *w, const char *operators)
 {
+    (void)operators;
     const Attrs *a = &w->value->attr;
+    const int64_t *from = w->value->args[0]->type.shape.dim;
+    if (a->mode == MODE_nearest &&
+        !(is_safe(from[2], a->shape.at[2]) && is_safe(from[3], a->shape.at[3]))) {
+        write_nearest_axes(w);
+        return;
+    }
     const char *x = writer_arg(w, 0), *size = writer_ints(w, &a->shape);
-    Node *node = writer_last(w, operators, 4, (const char *[]){x, "", "", size});
-    bool nearest = a->mode == MODE_nearest;
-    node_text(w, node, "mode", nearest ? "nearest" : "linear");
+    Node *node = writer_last(w, "Resize", 4, (const char *[]){x, "", "", size});
+    if (a->mode == MODE_nearest) {
+        nearest_attrs(w, node);
+        return;
+    }
+    node_text(w, node, "mode", "linear");
     node_text(w, node, "coordinate_transformation_mode", mode_name[a->coords]);
-    if (nearest)
-        node_text(w, node, "nearest_mode",
-                  a->coords == MODE_asymmetric ? "floor" : "round_prefer_ceil");
 }
 
 /* ---- the table ---------------------------------------------------------------- */
@@ -245,7 +320,7 @@ static const Row rows[OP_COUNT] = {
     [OP_reshape] = {"Reshape", write_to_shape},
     [OP_transpose] = {"Transpose", write_transpose},
     [OP_broadcast] = {"Expand", write_to_shape},
-    [OP_resize] = {"Resize", write_resize},
+    [OP_resize] = {"Resize, or Gather by axis", write_resize},
 };
 
 void write_value(Writer *w, const Value *v)

@@ -223,6 +223,11 @@ def pad(args, a):
     return torch.from_numpy(np.pad(args[0].numpy(), widths, a["mode"], **more))
 
 
+@rule("Gather")
+def gather(args, a):
+    return args[0].index_select(a["axis"], args[1].long())
+
+
 def nearest_index(size, out, coords, rounding):
     """In whole numbers: a coordinate on an edge must not fall to the other side."""
     i = np.arange(out)
