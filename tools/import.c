@@ -54,9 +54,11 @@ int command_import(Context *c)
     VtModel *model = vt_write(graph, c->diag, graph->name, path_stem(c->arena, out), comment);
     if (!model)
         return context_finish(c, EXIT_INPUT);
+    outfiles_hold();
     bool good = safetensors_write(c->arena, c->diag, weights, model->tensors.at,
                                   model->tensors.n) &&
                 labels_write(c, model, out) &&
                 text_write(c, out, model->text);
+    good = outfiles_release(good, c->diag);
     return context_finish(c, good ? EXIT_OK : EXIT_ENVIRONMENT);
 }

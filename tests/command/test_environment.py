@@ -151,10 +151,15 @@ def check_limit():
         check(read("place/" + name) == OLD, emit, "keeps the old file")
         nothing_left("a limit, " + emit, before)
         shutil.rmtree(path("place"))
-    write("w", OLD)
+    for name in "w", "net.vt", "net.safetensors":
+        write(name, OLD)
     expect(["init", "small.vt", "-o", "w"], 3, "cannot write 'w': File too large",
            preexec_fn=limit)
-    check(read("w") == OLD, "init keeps the old file")
+    expect(["build", "small.vt", "--emit=onnx", "-o", "net.onnx"], 0)
+    expect(["import", "net.onnx"], 3, "File too large", preexec_fn=limit)
+    for name in "w", "net.vt", "net.safetensors":
+        check(read(name) == OLD, name, "keeps what it had")
+        os.unlink(path(name))
 
 
 def check_full_disk():
