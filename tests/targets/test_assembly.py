@@ -1,0 +1,129 @@
+"""The inner loops of products, as each compiler leaves them: sums stay in registers.
+
+    test_assembly.py VTC SCRATCH
+
+Reads the assembly of gcc, clang and LLVM for AVX-512 and AVX2. An innermost loop with
+many multiply-adds is a product's. In it all of them have the full width of a register,
+every weight is loaded once for many, and next to nothing goes to the stack and back.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+vtc, scratch = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+failed = skipped = 0
+
+# One layer of each kind: stem, both strides by Winograd, long and short products, few
+# places with wide weights.
+NET = """
+model net(image: f32[1, 3, 112, 112]) {
+    stem: x = relu(conv2d(image, out = 64, kernel = 7, stride = 2, pad = 3))
+    same: x = relu(conv2d(x, out = 64, kernel = 3, pad = 1))
+    half: x = relu(conv2d(x, out = 128, kernel = 3, stride = 2, pad = 1))
+    wide: x = relu(conv2d(x, out = 512, kernel = 1))
+    long: x = relu(conv2d(x, out = 128, kernel = 1, stride = 2))
+    deep: y = relu(conv2d(x, out = 256, kernel = 3, stride = 2, pad = 1))
+    add:  z = y + conv2d(y, out = 256, kernel = 1)
+    output z
+}
+"""
+FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+# Its flags, the name of a full register, multiply-adds that make a loop a product's,
+# loads for each of them: in a whole tile (6x4: 10 for 24; 4x3: 7 for 12), and at edges.
+TARGETS = {"x86-64-v4": (["-march=x86-64-v4", "-mprefer-vector-width=512"], "zmm", 40,
+                         10 / 24, 0.8),
+           "x86-64-v3": (["-march=x86-64-v3"], "ymm", 32, 7 / 12, 1.2)}
+MOST_SPILLS = 1 / 16  # of its multiply-adds; what gcc does at most, clang does none
+LEAST_LOOPS, LEAST_WHOLE = 8, 3
+
+
+def check(good, text):
+    global failed
+    print("ok  " if good else "FAIL", text)
+    failed += not good
+
+
+def innermost_loops(lines):
+    """(function, its lines), from a label to the jump back to it."""
+    function, labels, loops = "", {}, []
+    for i, line in enumerate(lines):
+        name = re.match(r"([A-Za-z_]\w*):", line)
+        label = re.match(r"(\.L\w+):", line)
+        jump = re.match(r"\s+j\w+\s+(\.L\w+)", line)
+        function = name[1] if name else function
+        if label:
+            labels[label[1]] = i
+        if jump and jump[1] in labels:
+            loops.append((function, labels[jump[1]], i))
+    return [(f, lines[a:b + 1]) for f, a, b in loops
+            if not any(a <= c and d <= b and (c, d) != (a, b) for _, c, d in loops)]
+
+
+def read_assembly(text, target, what):
+    _, register, fewest, whole_loads, most_loads = TARGETS[target]
+    found = whole = 0
+    for function, body in innermost_loops(text.splitlines()):
+        fma = [l for l in body if "vfmadd" in l]
+        if len(fma) < fewest:
+            continue
+        found += 1
+        name = "%s, %s (%d multiply-adds)" % (what, function, len(fma))
+        narrow = [l for l in fma if register not in l]
+        check(not narrow, name + ": full width" + "".join(narrow[:1]))
+        spills = sum("(%rsp)" in l and register in l for l in body)
+        check(spills <= MOST_SPILLS * len(fma), name + ": %d go to the stack" % spills)
+        loads = sum(bool(re.match(r"\s+(vmov[au]p[sd]|vbroadcastss)\s+[^%]", l)) for l in body)
+        check(loads <= most_loads * len(fma), name + ": %d loads" % loads)
+        whole += loads - spills <= whole_loads * len(fma)
+    check(found >= LEAST_LOOPS and whole >= LEAST_WHOLE,
+          "%s: %d loops of products, %d of whole tiles" % (what, found, whole))
+
+
+def run(*args):
+    done = subprocess.run(args, capture_output=True, text=True)
+    if done.returncode:
+        print(done.stdout, done.stderr)
+        sys.exit("%s: exit code %d" % (" ".join(args), done.returncode))
+
+
+def read(path):
+    with open(path) as f:
+        return f.read()
+
+
+def main():
+    global skipped
+    shutil.rmtree(scratch, ignore_errors=True)
+    os.makedirs(scratch)
+    os.chdir(scratch)
+    with open("net.vt", "w") as f:
+        f.write(NET)
+    run(vtc, "init", "net.vt", "--seed=1", "-o", "net.safetensors")
+    runtime = os.path.join(os.path.dirname(__file__), "..", "..", "runtime")
+    for target, (flags, *_) in TARGETS.items():
+        folder = target + os.sep
+        os.mkdir(folder)
+        run(vtc, "build", "net.vt", "--target=" + target, "--emit=c", "-o", folder)
+        for compiler in ("gcc", "clang"):
+            if not shutil.which(compiler):
+                skipped += 1
+                print("skipped: %s is not installed" % compiler)
+                continue
+            run(compiler, *FLAGS, *flags, "-I", runtime, "-S", "-o", "net.s",
+                folder + "net.c")
+            read_assembly(read("net.s"), target, "%s by %s" % (target, compiler))
+        done = subprocess.run([vtc, "build", "net.vt", "--target=" + target, "--emit=asm",
+                               "--backend=llvm", "-o", "llvm.s"], capture_output=True, text=True)
+        if done.returncode == 3:
+            skipped += 1
+            print("skipped: " + done.stderr.strip())
+            continue
+        check(done.returncode == 0, "LLVM writes assembly " + done.stderr)
+        read_assembly(read("llvm.s"), target, target + " by LLVM")
+    print("%d skipped, %d failed" % (skipped, failed))
+    sys.exit(failed != 0)
+
+
+main()
