@@ -140,6 +140,8 @@ typedef struct Path {
 
 static int64_t sum_length(const Value *v)
 {
+    if (v->op == OP_mul)
+        return 1;
     const Value *a = v->args[0];
     if (v->op == OP_matmul)
         return a->type.shape.dim[a->type.shape.rank - (v->attr.transpose_a ? 2 : 1)];
@@ -150,6 +152,11 @@ static int64_t sum_length(const Value *v)
     return n;
 }
 
+static bool is_given(const Value *v)
+{
+    return v->op == OP_weight || v->op == OP_constant;
+}
+
 static Path path_to_softmax(const Value *v, int depth);
 
 /* Through one reader of v. */
@@ -158,7 +165,8 @@ static Path path_through(const Value *u, const Value *v, int depth)
     if (u->op == OP_softmax)
         return (Path){true, 1, 1};
     OpClass class = op_info[u->op].class;
-    bool product = class == CLASS_product || class == CLASS_dot;
+    bool both = u->op == OP_mul && !is_given(u->args[0]) && !is_given(u->args[1]);
+    bool product = class == CLASS_product || class == CLASS_dot || both;
     bool scale = u->op == OP_mul || u->op == OP_div;
     bool passes = class == CLASS_view || u->op == OP_pad || u->op == OP_add ||
                   u->op == OP_sub || u->op == OP_batch_norm;
@@ -314,22 +322,24 @@ static void calibrate_weight(Calibration *c, Value *v)
     Path path = path_to_softmax(v, 0);
     double factor = path.found ? score_factor(c, v, &path)
                                : 1 / moments(c->result[v->id].quick, 0, n, n, n).deviation;
-    scale_weight(c, v, exp2(floor(log2(factor) + 0.5)));
+    /* Means over windows or maps are small here and larger in other images: weights
+     * that read them do not make up for it. */
+    scale_weight(c, v, exp2(fmin(1, floor(log2(factor) + 0.5))));
 }
 
 static void set_statistics(Calibration *c, Value *v)
 {
-    /* A channel that hardly varies (a mean over windows) is not blown up with its
-     * rounding: real networks see many images, which differ more. */
-    const double LEAST = 0.25;
     const Shape *s = &v->type.shape;
     int64_t n = shape_count(s), inner = 1;
     for (int d = 2; d < s->rank; d++)
         inner *= s->dim[d];
+    /* A channel that hardly varies in this image (a mean over windows) is not blown up:
+     * in others it differs more. */
+    Moments whole = moments(c->result[v->args[0]->id].quick, 0, n, n, n);
     for (int64_t k = 0; k < s->dim[1]; k++) {
         Moments m = moments(c->result[v->args[0]->id].quick, k * inner, inner,
                             s->dim[1] * inner, n);
-        m.deviation = fmax(m.deviation, LEAST * fabs(m.mean));
+        m.deviation = fmax(m.deviation, hypot(whole.mean, whole.deviation));
         double mean = rounded(m.mean, 16) + 0.1 * m.deviation * normal(&c->state);
         double variance = rounded(m.deviation * m.deviation, 16) *
                           (0.7 + 0.8 * uniform(&c->state));
