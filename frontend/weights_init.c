@@ -51,7 +51,7 @@ static uint64_t state_of(uint64_t seed, const char *name)
 static double landscape(const Shape *s, uint64_t seed, uint64_t *state, int64_t i)
 {
     static const struct { int64_t size; double share; } patches[] = {
-        {4, 0.2}, {16, 0.3}, {64, 0.4}};
+        {8, 0.2}, {32, 0.3}, {128, 0.4}};
     enum { SIZES = sizeof patches / sizeof *patches };
     int64_t width = s->dim[s->rank - 1], height = s->dim[s->rank - 2];
     double x = sqrt(0.1) * normal(state);
@@ -83,14 +83,14 @@ typedef struct Spread {
     double mean, deviation;
 } Spread;
 
-/* Is a norm the end of a branch? Branches are smaller than what they are added to, as
- * trained ones are; else rounding grows with every block. */
-static bool ends_branch(const Value *norm)
+/* Is a norm the end of a branch, or all but its gate? Branches are smaller than what
+ * they are added to, as trained ones are; else rounding grows with every block. */
+static bool ends_branch(const Value *v)
 {
-    for (const Value *u = norm->next; u; u = u->next)
+    for (const Value *u = v->next; u; u = u->next)
         for (int i = 0; i < u->nargs; i++)
-            if (u->args[i] == norm)
-                return u->op == OP_add;
+            if (u->args[i] == v && (u->op == OP_add || (u->op == OP_mul && ends_branch(u))))
+                return true;
     return false;
 }
 
@@ -339,7 +339,7 @@ static void set_statistics(Calibration *c, Value *v)
     for (int64_t k = 0; k < s->dim[1]; k++) {
         Moments m = moments(c->result[v->args[0]->id].quick, k * inner, inner,
                             s->dim[1] * inner, n);
-        m.deviation = fmax(m.deviation, hypot(whole.mean, whole.deviation));
+        m.deviation = hypot(fmax(m.deviation, hypot(whole.mean, whole.deviation)), m.mean);
         double mean = rounded(m.mean, 16) + 0.1 * m.deviation * normal(&c->state);
         double variance = rounded(m.deviation * m.deviation, 16) *
                           (0.7 + 0.8 * uniform(&c->state));

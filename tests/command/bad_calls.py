@@ -2,7 +2,7 @@
 
 `small.vt` and `small.safetensors` are there, `none.*` are not.
 """
-MODEL_COMMANDS = ["build", "run", "check", "dump", "verify", "init", "bench", "import"]
+MODEL_COMMANDS = ["build", "run", "check", "dump", "verify", "init", "bench", "import", "tune"]
 COMMANDS = MODEL_COMMANDS + ["report", "ops", "targets", "passes"]
 
 
