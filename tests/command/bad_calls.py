@@ -25,9 +25,15 @@ def general():
 
 FOREIGN = {"build": "--layers", "run": "--emit=c", "check": "--seed=1", "report": "--threads=2",
            "dump": "--verbose", "verify": "--emit=c", "import": "--seed=1", "init": "--emit=c",
-           "bench": "-o=x", "ops": "--emit=c", "targets": "--seed=1", "passes": "--emit=c"}
+           "bench": "-o=x", "tune": "--layers", "ops": "--emit=c", "targets": "--seed=1",
+           "passes": "--emit=c"}
+
+# Without these the call itself is wrong, whatever the file is.
+NEEDED = {"run": ["--input=small.vt"], "tune": ["-o", "small.tuned"]}
 
 VALUES = [
+    (["tune", "small.vt"], 2, "-o FILE is needed"),
+    (["tune", "small.vt", "-o", "t", "--time=0"], 2, "not a number in range: '0'"),
     (["build", "small.vt", "--emit=exec"], 2, "'exec' is none of: exe c obj lib so asm llvm onnx"),
     (["build", "small.vt", "--emit="], 2, "'' is none of"),
     (["build", "small.vt", "--emit"], 2, "a value is missing after '--emit'"),
@@ -84,7 +90,7 @@ def calls():
     yield from VALUES
     for command in MODEL_COMMANDS + ["report"]:
         end = "onnx" if command == "import" else "vt"
-        more = ["--input=small.vt"] if command == "run" else []
+        more = NEEDED.get(command, [])
         yield [command, "none." + end] + more, 1, "none." + end
         yield [command, "folder." + end] + more, 1, "folder." + end
         onnx = command == "import"
