@@ -63,8 +63,9 @@ Abi abi_of(Arena *arena, const Program *program, const char *name, WeightsAs wei
     for (char *at = upper; *at; at++)
         *at = (char)toupper((unsigned char)*at);
     abi.upper = upper;
+    abi.input = NEW(arena, const Value *, graph_input_count(program->graph) + 1);
     FOR_VALUES(v, program->graph)
-        if (v->op == OP_input && abi.inputs < 16)
+        if (v->op == OP_input)
             abi.input[abi.inputs++] = v;
     return abi;
 }

@@ -40,7 +40,7 @@ typedef struct Abi {
     WeightsAs weights;
     uint64_t weights_hash;
     int inputs, outputs;
-    const Value *input[16];
+    const Value **input;
     const AbiBounds *bounds; /* NULL: not measured */
     bool embedded; /* C: loop bounds as comments */
     int folder; /* characters of a source's path that name the folder they all share */

@@ -13,7 +13,7 @@ const double verify_class_tolerance = 1e-3;
 /* Between two graphs of the same meaning. */
 static const double quick_tolerance = 1e-4, exact_tolerance = 1e-5;
 
-enum { EXACT_MACS = 100000000, MOST_PORTS = 64 };
+enum { EXACT_MACS = 100000000 };
 
 typedef struct Verify {
     const VerifyOptions *o;
@@ -340,7 +340,7 @@ static bool write_vectors(Verify *v, const Program *p, const Memory *m)
     bool good = true;
     int ports = 0;
     FOR_VALUES(value, p->graph)
-        if (value->op == OP_input && good && ports < MOST_PORTS) {
+        if (value->op == OP_input && good) {
             good = write_vector(v, "input", ports, m->inputs[ports], &value->type);
             ports++;
         }
@@ -353,15 +353,12 @@ static bool write_vectors(Verify *v, const Program *p, const Memory *m)
 static void verify_program(Verify *v, const Program *p)
 {
     Blob blob = blob_pack_here(v->arena, p);
-    const void *inputs[MOST_PORTS] = {0};
-    void *outputs[MOST_PORTS];
-    int ports = 0;
-    FOR_VALUES(value, p->graph)
-        if (value->op == OP_input && ports < MOST_PORTS) {
-            inputs[ports] = v->o->inputs[ports]->data;
-            ports++;
-        }
-    for (int i = 0; i < p->graph->outputs.n && i < MOST_PORTS; i++) {
+    int ports = graph_input_count(p->graph);
+    const void **inputs = NEW(v->arena, const void *, ports + 1);
+    void **outputs = NEW(v->arena, void *, p->graph->outputs.n + 1);
+    for (int i = 0; i < ports; i++)
+        inputs[i] = v->o->inputs[i]->data;
+    for (int i = 0; i < p->graph->outputs.n; i++) {
         int64_t bytes = type_bytes(&p->graph->outputs.at[i].value->type);
         outputs[i] = arena_alloc(v->arena, (size_t)bytes + 64);
     }

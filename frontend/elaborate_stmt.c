@@ -192,32 +192,33 @@ static Range range_read(Elab *e, const Stmt *stmt)
 
 static bool iterations_count(Elab *e, const Stmt *stmt, int64_t count)
 {
-    if (count > LIMIT_ITERATIONS - e->iterations)
-        elab_give_up(e, stmt->span, "loops run more than %d times in all",
-                     LIMIT_ITERATIONS);
-    else
+    bool fits = count <= LIMIT_ITERATIONS - e->iterations;
+    if (fits)
         e->iterations += count;
-    return !e->gave_up;
+    else
+        elab_error(e, stmt->span, "loops run more than %d times in all",
+                   LIMIT_ITERATIONS);
+    return fits;
 }
 
 static void for_run(Elab *e, const Stmt *stmt)
 {
     Range range = range_read(e, stmt);
+    bool runs = range.ok && iterations_count(e, stmt, range.count);
     Target *variable = stmt->targets.at[0];
     void *shadowed = strmap_get(&e->scope->names, variable->name.text);
     variable->used = true;
-    if (!range.ok || !range.count)
+    if (!runs || !range.count)
         scope_bind(e, variable->name.text, val_poison(), variable);
-    if (!range.ok)
+    if (!runs)
         block_poison(e, stmt->body);
     else if (!range.count)
         block_mark_used(e, stmt->body);
-    else if (iterations_count(e, stmt, range.count))
-        for (int64_t i = 0; i < range.count && !e->scope->returned && !e->gave_up; i++) {
-            Val v = range.items ? range.items[i] : val_int(range.first + i);
-            scope_bind(e, variable->name.text, v, variable);
-            elab_block(e, stmt->body);
-        }
+    for (int64_t i = 0; runs && i < range.count && !e->scope->returned && !e->gave_up; i++) {
+        Val v = range.items ? range.items[i] : val_int(range.first + i);
+        scope_bind(e, variable->name.text, v, variable);
+        elab_block(e, stmt->body);
+    }
     *strmap_slot(&e->scope->names, variable->name.text) = shadowed;
 }
 

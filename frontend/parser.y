@@ -447,13 +447,17 @@ static int stream_next(VT_STYPE *value, Span *span, TokenStream *tokens)
                tokens->kind == VT_ELSE ? stream_next(value, span, tokens) : kind;
 }
 
+/* What is too deep stays so, as an error: what is around it is not told again. */
 static Expr *expr_keep(Parser *parser, Expr *expr)
 {
     if (expr->depth <= LIMIT_NESTING)
         return expr;
-    parse_error(parser, expr->span, "this expression is more than %d operators deep",
-                LIMIT_NESTING);
-    return ast_new(parser->arena, EXPR_error, expr->span);
+    if (expr->depth == LIMIT_NESTING + 1)
+        parse_error(parser, expr->span, "this expression is more than %d operators deep",
+                    LIMIT_NESTING);
+    Expr *error = ast_new(parser->arena, EXPR_error, expr->span);
+    error->depth = expr->depth;
+    return error;
 }
 
 static Expr *expr_text(Parser *parser, ExprKind kind, const char *text, Span span)

@@ -306,6 +306,14 @@ bool graph_is_output(const Graph *graph, const Value *value)
     return false;
 }
 
+int graph_input_count(const Graph *graph)
+{
+    int n = 0;
+    FOR_VALUES(v, graph)
+    n += v->op == OP_input;
+    return n;
+}
+
 /* ---- shuffle: a random topological order ------------------------------- */
 
 static uint64_t next_random(uint64_t *state)

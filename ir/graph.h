@@ -356,6 +356,7 @@ void graph_remove(Graph *graph, Value *value);
 void graph_move_before(Graph *graph, Value *value, Value *at);
 void graph_count_uses(Graph *graph);
 bool graph_is_output(const Graph *graph, const Value *value);
+int graph_input_count(const Graph *graph);
 /* Seeds that shuffle into another valid topological order (debug builds). */
 void graph_shuffle(Graph *graph, uint64_t seed);
 /* Deep copy into an arena; tensors, texts and sources are shared and must live

@@ -47,11 +47,11 @@ static Tensor *file_input(Context *c, const Graph *graph, const Value *v)
     return status == VTC_OK ? t : NULL;
 }
 
-static bool fill_inputs(Context *c, const Graph *graph, const Tensor **inputs, int most)
+static bool fill_inputs(Context *c, const Graph *graph, const Tensor **inputs)
 {
     int n = 0;
     FOR_VALUES(v, graph) {
-        if (v->op != OP_input || n == most)
+        if (v->op != OP_input)
             continue;
         inputs[n] = n == 0 && c->o.input ? file_input(c, graph, v)
                                          : random_input(c->arena, &v->type, c->o.seed + (uint64_t)n);
@@ -119,8 +119,6 @@ static bool check_call(Context *c)
 
 int command_verify(Context *c)
 {
-    enum { MOST_INPUTS = 64 };
-    const Tensor *inputs[MOST_INPUTS] = {0};
     if (!check_call(c))
         return EXIT_CALL;
     Graph *graph = load_model(c, c->o.models[0], false);
@@ -128,7 +126,8 @@ int command_verify(Context *c)
         return context_finish(c, EXIT_INPUT);
     if (!is_bound(graph))
         weights_init(graph, c->o.seed);
-    if (!fill_inputs(c, graph, inputs, MOST_INPUTS))
+    const Tensor **inputs = NEW(c->arena, const Tensor *, graph_input_count(graph) + 1);
+    if (!fill_inputs(c, graph, inputs))
         return context_finish(c, EXIT_INPUT);
     Text report = text_new(c->arena);
     int code = c->o.engine || verify_stages(c, graph, inputs, &report) ? EXIT_OK : EXIT_INPUT;

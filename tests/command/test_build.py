@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from harness import (call, check, copy, expect, finish, here, models, path, read, skip, slow,
-                     tree, vtc)
+                     tree, vtc, write)
 
 # What a C compiler makes of the same C is its affair: a sanitized vtc shows its own part.
 BYTES = [("exe", "out"), ("c", "."), ("obj", "out.o"), ("lib", "libout.a"), ("so", "libout.so"),
@@ -114,7 +114,23 @@ def check_cost():
     check(peak < 3 * weights, "takes %.1f MB" % (peak / 1e6))
 
 
+def check_many_ports():
+    """A network may have more inputs and outputs than anybody thought of."""
+    inputs, outputs = 23, 70
+    write("many.vt", "model many(%s) {\n%s}\n" % (
+        ", ".join("in%d: f32[1, 3]" % i for i in range(inputs)),
+        "".join("    output out%d = in%d * %d - in%d\n" % (i, i % inputs, i + 2, (i + 1) % inputs)
+                for i in range(outputs))))
+    expect(["verify", "many.vt"], 0, "C by gcc               %3d steps agree" % outputs)
+    expect(["build", "many.vt", "--emit=c", "-o", "."], 0)
+    call_text = re.search(r"int many_run\(.*?\);", read("many.h").decode(), re.S).group()
+    names = ["in%d" % i for i in range(inputs)] + ["out%d" % i for i in range(outputs)]
+    lacking = [n for n in names if not re.search(r"\bfloat \*%s\b" % n, call_text)]
+    check(not lacking, "many_run lacks", lacking)
+
+
 check_same_bytes()
+check_many_ports()
 check_dump_changes()
 check_graph_dump()
 check_cost()
