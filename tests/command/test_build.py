@@ -118,13 +118,13 @@ def check_many_ports():
     """A network may have more inputs and outputs than anybody thought of."""
     inputs, outputs = 23, 70
     write("many.vt", "model many(%s) {\n%s}\n" % (
-        ", ".join("in%d: f32[1, 3]" % i for i in range(inputs)),
-        "".join("    output out%d = in%d * %d - in%d\n" % (i, i % inputs, i + 2, (i + 1) % inputs)
+        ", ".join("a%d: f32[1, 3]" % i for i in range(inputs)),
+        "".join("    output b%d = a%d * %d - a%d\n" % (i, i % inputs, i + 2, (i + 1) % inputs)
                 for i in range(outputs))))
     expect(["verify", "many.vt"], 0, "C by gcc               %3d steps agree" % outputs)
     expect(["build", "many.vt", "--emit=c", "-o", "."], 0)
     call_text = re.search(r"int many_run\(.*?\);", read("many.h").decode(), re.S).group()
-    names = ["in%d" % i for i in range(inputs)] + ["out%d" % i for i in range(outputs)]
+    names = ["in_a%d" % i for i in range(inputs)] + ["out_b%d" % i for i in range(outputs)]
     lacking = [n for n in names if not re.search(r"\bfloat \*%s\b" % n, call_text)]
     check(not lacking, "many_run lacks", lacking)
 
