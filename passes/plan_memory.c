@@ -4,7 +4,8 @@
  * view of it. An elementwise result takes over the storage of an operand that
  * dies there (read at the very element that is written). Blocks are placed
  * largest first at the lowest offset free during their life (greedy by size,
- * Pisarchyk and Lee 2020).
+ * Pisarchyk and Lee 2020). Where that needs more than the values alive in some
+ * step, other orders are tried: what came to lie highest is placed first.
  *
  *   %3 = add %1, %2 : ..   ->   %3 .. at workspace+0   (in place of %1)
  *
@@ -15,7 +16,7 @@
 #include "passes/temporary.h"
 #include <stdlib.h>
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, MOST_ORDERS = 400, MOST_MEETINGS = 20000000 };
 
 typedef struct BlockOf {
     int order;         /* value id of the first of those that share it; a
@@ -190,32 +191,66 @@ static int64_t lowest_offset(BlockOf *const *placed, int n, const BlockOf *block
     return offset;
 }
 
-static int64_t place_blocks(Planner *p)
+/* Places all in this order; the last of those that lie highest is *top. */
+static int64_t place_in_order(BlockOf *const *order, int n, int *top)
 {
-    BlockOf **order = NEW(p->graph->arena, BlockOf *, p->n + 1);
     int64_t end = 0;
-    for (int i = 0; i < p->n; i++)
-        order[i] = &p->blocks[i];
-    qsort(order, (size_t)p->n, sizeof *order, larger_first);
-    for (int i = 0; i < p->n; i++) {
+    for (int i = 0; i < n; i++) {
         order[i]->offset = lowest_offset(order, i, order[i]);
-        if (order[i]->offset + order[i]->bytes > end)
+        if (order[i]->offset + order[i]->bytes >= end) {
             end = order[i]->offset + order[i]->bytes;
+            *top = i;
+        }
     }
     return end;
 }
 
-static int64_t live_bytes(const Planner *p)
+static void move(BlockOf **order, int from, int to)
+{
+    BlockOf *block = order[from];
+    for (; from > to; from--)
+        order[from] = order[from - 1];
+    order[to] = block;
+}
+
+/* The largest sum of a step; with padding no plan is smaller. */
+static int64_t alive(const Planner *p, bool padding)
 {
     int64_t most = 0;
     for (int s = 0; s < p->steps; s++) {
         int64_t sum = 0;
         for (int i = 0; i < p->n; i++)
             if (p->blocks[i].first <= s && s <= p->blocks[i].last)
-                sum += p->blocks[i].live;
+                sum += padding ? p->blocks[i].bytes : p->blocks[i].live;
         most = sum > most ? sum : most;
     }
     return most;
+}
+
+/* From the greedy plan on: the block on top goes to the front, or, every fourth time,
+ * to any place before its own (the same places in every run). */
+static int64_t place_blocks(Planner *p)
+{
+    BlockOf **order = NEW(p->graph->arena, BlockOf *, p->n + 1);
+    int64_t *best = NEW(p->graph->arena, int64_t, p->n + 1);
+    int64_t least = INT64_MAX, bound = alive(p, true);
+    int top = 0, tries = 1 + MOST_MEETINGS / (1 + p->n * p->n);
+    uint32_t random = 1;
+    for (int i = 0; i < p->n; i++)
+        order[i] = &p->blocks[i];
+    qsort(order, (size_t)p->n, sizeof *order, larger_first);
+    for (int k = 0; k < tries && k < MOST_ORDERS && least > bound; k++) {
+        random = random * 1664525u + 1013904223u; /* Numerical Recipes */
+        if (k > 0)
+            move(order, top, k % 4 ? 0 : (int)((random >> 8) % (uint32_t)(top + 1)));
+        int64_t end = place_in_order(order, p->n, &top);
+        for (int i = 0; end < least && i < p->n; i++)
+            best[i] = p->blocks[i].offset;
+        least = end < least ? end : least;
+    }
+    for (int i = 0; i < p->n; i++)
+        p->blocks[i].offset = best[i];
+    return p->n ? least : 0;
 }
 
 /* ---- homes ------------------------------------------------------------- */
@@ -305,7 +340,7 @@ void pass_plan_memory(Graph *graph, const Target *target)
     make_blocks(&p);
     make_temporaries(&p, target);
     graph->workspace_bytes = place_blocks(&p);
-    graph->live_bytes = live_bytes(&p);
+    graph->live_bytes = alive(&p, false);
     place_weights(graph);
     place_roots(&p);
     place_views(graph);
