@@ -307,6 +307,7 @@ typedef struct Tuning {
 typedef struct Options {
     bool plain;      /* no algorithm that changes rounding */
     bool small;      /* none that enlarges weights */
+    bool keep_norms; /* softmax and norms stay operators: not to be lowered */
     int max_threads; /* scratch is planned for so many */
     Tuning *tuning;  /* NULL: the cost model chooses every schedule */
 } Options;

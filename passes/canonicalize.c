@@ -6,6 +6,9 @@
  *   attention -> matmul, softmax, matmul by head
  *   linear with a computed weight   -> matmul
  *
+ * Where the graph is to become an ONNX file for other engines (keep_norms), the third
+ * line is left out: they have these operators.
+ *
  * needs: nothing   makes: canonical   breaks: nothing   leaves: dead values */
 #include "passes/graph_passes.h"
 
@@ -99,7 +102,7 @@ static Attrs over(const Ints *axes)
 static Value *rule_softmax(Graph *g, Value *v)
 {
     enum { LEAST = -80 };
-    if (v->op != OP_softmax)
+    if (v->op != OP_softmax || g->options.keep_norms)
         return NULL;
     Attrs axes = over(&(Ints){.n = 1, .at = {v->attr.axis}});
     Value *x = v->args[0];
@@ -123,7 +126,7 @@ static Value *normalised(Graph *g, Value *v, Value *x, const Ints *over_axes)
 
 static Value *rule_layer_norm(Graph *g, Value *v)
 {
-    if (v->op != OP_layer_norm)
+    if (v->op != OP_layer_norm || g->options.keep_norms)
         return NULL;
     Ints axes = {0};
     for (int64_t d = v->attr.axis; d < v->type.shape.rank; d++)
@@ -147,7 +150,7 @@ static Value *reshaped(Graph *g, Value *v, Value *x, int rank, const int64_t *di
 static Value *rule_group_norm(Graph *g, Value *v)
 {
     const Shape *s = &v->type.shape;
-    if (v->op != OP_group_norm || s->rank == MAX_RANK)
+    if (v->op != OP_group_norm || s->rank == MAX_RANK || g->options.keep_norms)
         return NULL;
     int64_t split[MAX_RANK] = {s->dim[0], v->attr.groups, s->dim[1] / v->attr.groups};
     int64_t channels[MAX_RANK] = {1, s->dim[1]};

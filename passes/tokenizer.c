@@ -16,11 +16,13 @@
  * needs: canonical   makes: nothing   breaks: nothing   leaves: dead values */
 #include "passes/graph_passes.h"
 
-/* y = e / sum(e) over the last axis, as canonicalize spells softmax. */
+/* Softmax over the last axis: as an operator, or e / sum(e), as canonicalize spells it. */
 static bool sums_to_one(const Value *a)
 {
     while (a->op == OP_reshape)
         a = a->args[0];
+    if (a->op == OP_softmax)
+        return a->attr.axis == a->type.shape.rank - 1;
     if (a->op != OP_div || a->args[0]->op != OP_exp || a->args[1]->op != OP_reduce_sum)
         return false;
     const Value *sum = a->args[1];

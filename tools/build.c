@@ -105,8 +105,9 @@ int command_build(Context *c)
         return EXIT_CALL;
     if (emit == 7) /* the graph itself: no program is made */
         return build_onnx(c);
-    if (c->o.stop_after) {
-        fputs("vtc: --stop-after leaves nothing to build but --emit=onnx\n", stderr);
+    if (c->o.stop_after || c->o.keep_norms) {
+        fprintf(stderr, "vtc: --%s leaves nothing to build but --emit=onnx\n",
+                c->o.stop_after ? "stop-after" : "keep-norms");
         return EXIT_CALL;
     }
     Backend backend = emit == EMIT_llvm && !c->o.backend ? BACKEND_llvm : c->backend;

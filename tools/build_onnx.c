@@ -19,7 +19,7 @@ int build_onnx(Context *c)
     Program *program = NULL;
     if (c->o.stop_after && !stop_is_graph(c->o.stop_after))
         return EXIT_CALL;
-    if (!c->o.stop_after && (c->o.passes || c->o.skips)) {
+    if (!c->o.stop_after && (c->o.passes || c->o.skips || c->o.keep_norms)) {
         fputs("vtc: --emit=onnx runs no passes but with --stop-after=PASS\n", stderr);
         return EXIT_CALL;
     }

@@ -55,7 +55,8 @@ Graph *load_model(Context *c, const char *path, bool need_weights)
     Graph *graph = read_model(c, path);
     if (!graph)
         return NULL;
-    graph->options = (Options){c->o.plain, c->o.small, c->o.max_threads, NULL};
+    graph->options = (Options){.plain = c->o.plain, .small = c->o.small,
+                               .keep_norms = c->o.keep_norms, .max_threads = c->o.max_threads};
     if (c->o.tuned && !(graph->options.tuning = tuning_read(c->arena, c->diag, c->o.tuned)))
         return NULL;
     /* an ONNX file brings its own */

@@ -73,6 +73,8 @@ static const OptionRow options[] = {
         "a free dimension of an ONNX file"),
     ROW("--stop-after", "PASS", "build dump", K_text, stop_after,
         "no pass behind this one (build: with --emit=onnx, which else runs none)"),
+    ROW("--keep-norms", NULL, "build", K_flag, keep_norms,
+        "with --emit=onnx and --stop-after: softmax and norms stay one operator each"),
     ROW("--time-passes", NULL, COMPILES, K_flag, time_passes, "time of each pass on stderr"),
     ROW("--format", "table|json|csv|html|svg", "report bench targets", K_text, format,
         "how to print (table; html and svg: report)"),

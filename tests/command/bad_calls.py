@@ -58,6 +58,8 @@ VALUES = [
     (["build", "small.vt", "--passes=nonsense"], 2, "nonsense"),
     (["build", "small.vt", "--emit=c", "-o", "other.c"], 1, "the sources are small.c and"),
     (["build", "small.vt", "--stop-after=group"], 2, "nothing to build but --emit=onnx"),
+    (["build", "small.vt", "--keep-norms"], 2, "--keep-norms leaves nothing to build but"),
+    (["build", "small.vt", "--emit=onnx", "--keep-norms"], 2, "but with --stop-after=PASS"),
     (["dump", "small.vt", "--stop-after=nonsense"], 2, "nonsense"),
     (["dump", "small.vt", "--after=nonsense"], 2, "there is no pass 'nonsense'"),
     (["dump", "small.vt", "--stage=nonsense"], 2, "'nonsense' is none of: ast graph loops c"),

@@ -82,6 +82,9 @@ def main():
             stages.check("--stop-after=" + name)
             stages.check_again()
         stages.check("--stop-after=" + names[-1], "-O0")
+        stages.check("--stop-after=fuse_projector", "--keep-norms")
+        with open(stages.path(".1.onnx"), "rb") as file:
+            assert b"Softmax" in file.read(), "--keep-norms leaves none"
         print("after %d passes the same values" % len(names))
 
 
