@@ -10,16 +10,22 @@ typedef struct Window {
     bool ceil;
 } Window;
 
+/* Products of two such numbers and a dimension stay far from overflow. */
+static void range_check(Importer *in, const char *name, const Ints *ints)
+{
+    for (int i = 0; i < ints->n; i++)
+        if (ints->at[i] < 0 || ints->at[i] > 1 << 28)
+            onnx_fail(in, "attribute '%s' is out of range", name);
+}
+
 static void ints_default(Importer *in, const char *name, Ints *ints, int n)
 {
     if (!onnx_attr_ints(in, name, ints))
         for (ints->n = 0; ints->n < n; ints->n++)
-            ints->at[ints->n] = strcmp(name, "pads") != 0;
+            ints->at[ints->n] = strstr(name, "pad") == NULL;
     if (ints->n != n)
         onnx_fail(in, "attribute '%s' has %d numbers, needs %d", name, ints->n, n);
-    for (int i = 0; i < n; i++)
-        if (ints->at[i] < 0 || ints->at[i] > INT32_MAX)
-            onnx_fail(in, "attribute '%s' is out of range", name);
+    range_check(in, name, ints);
 }
 
 /* Caffe and TensorFlow say "as large as the input over stride", the odd element of
@@ -49,6 +55,7 @@ static Window window_read(Importer *in, const Shape *x, const Shape *weight)
             w.kernel.at[w.kernel.n] = weight->dim[2 + w.kernel.n];
     if (w.kernel.n != w.space)
         onnx_fail(in, "kernel_shape has %d numbers, needs %d", w.kernel.n, w.space);
+    range_check(in, "kernel_shape", &w.kernel);
     ints_default(in, "strides", &w.stride, w.space);
     ints_default(in, "dilations", &w.dilation, w.space);
     ints_default(in, "pads", &w.pad, 2 * w.space);
@@ -145,11 +152,14 @@ static Value *interleave(Importer *in, Value *x, int axis, int64_t stride)
 /* What of the full result is kept: pads cut it, output_padding adds. */
 static Ints transposed_pads(Importer *in, const Window *w, const Shape *x)
 {
-    Ints extra = {.n = w->space}, shape = {0}, pad = w->pad;
-    onnx_attr_ints(in, "output_padding", &extra);
+    Ints extra = {0}, shape = {0}, pad = w->pad;
+    ints_default(in, "output_padding", &extra, w->space);
     const char *automatic = onnx_attr_text(in, "auto_pad", "NOTSET");
     bool same = strncmp(automatic, "SAME_", 5) == 0;
     bool given = onnx_attr_ints(in, "output_shape", &shape);
+    if (given && shape.n < w->space)
+        onnx_fail(in, "output_shape has %d numbers, needs %d", shape.n, w->space);
+    range_check(in, "output_shape", &shape);
     for (int i = 0; i < w->space; i++) {
         int64_t reach = (w->kernel.at[i] - 1) * w->dilation.at[i] + 1;
         int64_t full = (x->dim[2 + i] - 1) * w->stride.at[i] + reach + extra.at[i];

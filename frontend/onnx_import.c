@@ -3,9 +3,13 @@
 #include "frontend/onnx_import.h"
 #include "frontend/onnx_patterns.h"
 #include <ctype.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Note [What a file may cost] */
+enum { ALLOWANCE = 512 << 20, COPIES = 64, MOST_ERRORS = 100 };
 
 /* ---- errors, names ---------------------------------------------------------- */
 
@@ -101,12 +105,18 @@ void onnx_result_empty(Importer *in, int i)
 }
 
 /* Notes which inputs a value hangs on: a caller may know them. */
-static void want_inputs(Importer *in, const Value *v, int depth)
+static void want_inputs(Importer *in, const Value *v)
 {
-    if (v->op == OP_input)
-        VEC_PUSH(in->arena, in->options->wanted, v->attr.name);
-    for (int i = 0; i < v->nargs && depth < 16; i++)
-        want_inputs(in, v->args[i], depth + 1);
+    bool *needed = NEW(in->arena, bool, in->graph->next_id + 1);
+    needed[v->id] = true;
+    for (; v; v = v->prev) {
+        if (!needed[v->id])
+            continue;
+        if (v->op == OP_input)
+            VEC_PUSH(in->arena, in->options->wanted, v->attr.name);
+        for (int i = 0; i < v->nargs; i++)
+            needed[v->args[i]->id] = true;
+    }
 }
 
 const Tensor *onnx_known(Importer *in, Value *v)
@@ -114,13 +124,19 @@ const Tensor *onnx_known(Importer *in, Value *v)
     if ((v->op == OP_constant || v->op == OP_weight) && v->data)
         return v->data;
     if (v->op == OP_constant) {
-        Tensor *t = tensor_new(in->arena, v->type);
+        Tensor *t = onnx_tensor_new(in, v->type);
         for (int64_t i = 0; i < shape_count(&v->type.shape); i++)
             tensor_set(t, i, v->attr.value);
         return t;
     }
-    want_inputs(in, v, 0);
+    want_inputs(in, v);
     onnx_fail(in, "a value that decides shapes depends on the network's input");
+}
+
+int64_t onnx_whole(double x)
+{
+    const double most = 9007199254740992;
+    return isnan(x) ? 0 : (int64_t)(x < -most ? -most : x > most ? most : x);
 }
 
 Ints onnx_known_ints(Importer *in, int i)
@@ -134,7 +150,7 @@ Ints onnx_known_ints(Importer *in, int i)
         onnx_fail(in, "input %d has %lld numbers, more than %d", i, (long long)n, MAX_INTS);
     ints.n = (int)n;
     for (int k = 0; k < ints.n; k++)
-        ints.at[k] = (int64_t)tensor_get(t, k);
+        ints.at[k] = onnx_whole(tensor_get(t, k));
     return ints;
 }
 
@@ -292,6 +308,10 @@ static void initializer_add(Importer *in, const Onnx__TensorProto *t)
 {
     bool empty = false;
     const char *name = text_or(t->name, "");
+    if (arena_used(in->arena) > in->memory_most) { /* the same bytes again and again */
+        diag_error(in->diag, (Span){0}, "initialisers take more memory than their files have");
+        return;
+    }
     Tensor *data = onnx_tensor(in->arena, in->diag, in->dir, t, &empty);
     slot_set(in, name, (OnnxSlot){data ? tensor_value(in, name, data) : NULL, empty});
 }
@@ -305,7 +325,7 @@ static Tensor *list_tensor(Importer *in, const Onnx__AttributeProto *a)
     Type type = {real ? DT_f32 : DT_i32, shape_of(!one, &n)};
     if (!one && n == 0)
         return NULL;
-    Tensor *t = tensor_new(in->arena, type);
+    Tensor *t = onnx_tensor_new(in, type);
     if (one)
         tensor_set(t, 0, real ? (double)a->f : (double)a->i);
     for (int64_t i = 0; !one && i < n; i++)
@@ -408,12 +428,6 @@ static bool is_supported(const Onnx__NodeProto *node)
     return domain_is_onnx(node) && onnx_operator_find(text_or(node->op_type, ""));
 }
 
-static bool same_operator(const Onnx__NodeProto *a, const Onnx__NodeProto *b)
-{
-    return strcmp(text_or(a->op_type, ""), text_or(b->op_type, "")) == 0 &&
-           strcmp(text_or(a->domain, ""), text_or(b->domain, "")) == 0;
-}
-
 /* The version of the node's own set of operators. */
 static int64_t opset_of(const Importer *in, const Onnx__NodeProto *node)
 {
@@ -424,35 +438,54 @@ static int64_t opset_of(const Importer *in, const Onnx__NodeProto *node)
     return in->opset;
 }
 
-static void unsupported_report(Importer *in, const Onnx__GraphProto *g, size_t first)
+typedef struct Unsupported {
+    const Onnx__NodeProto *node; /* the first of its operator */
+    int count;
+    Text names;
+} Unsupported;
+enum { LISTED_NODES = 8 };
+
+static Unsupported *unsupported_of(Importer *in, StrMap *by_operator, const Onnx__NodeProto *node)
 {
-    const Onnx__NodeProto *node = g->node[first];
-    Text names = text_new(in->arena);
-    int count = 0;
-    for (size_t i = first; i < g->n_node; i++)
-        if (same_operator(g->node[i], node) && count++ < 8)
-            text_printf(&names, "%s'%s'", count > 1 ? ", " : "",
-                        text_or(g->node[i]->name,
-                                g->node[i]->n_output ? g->node[i]->output[0] : "?"));
-    diag_error(in->diag, (Span){0}, "operator %s%s%s (opset %lld) is not supported: %d node%s, %s%s",
-               text_or(node->domain, ""), *text_or(node->domain, "") ? "." : "",
-               text_or(node->op_type, "?"), (long long)opset_of(in, node), count, count > 1 ? "s" : "",
-               text_str(&names), count > 8 ? ", ..." : "");
+    const char *key = arena_printf(in->arena, "%s.%s", text_or(node->domain, ""),
+                                   text_or(node->op_type, "?"));
+    void **slot = strmap_slot(by_operator, key);
+    if (!*slot) {
+        Unsupported *made = NEW(in->arena, Unsupported, 1);
+        *made = (Unsupported){node, 0, text_new(in->arena)};
+        *slot = made;
+    }
+    return *slot;
+}
+
+static void unsupported_report(Importer *in, Unsupported *u)
+{
+    const char *domain = text_or(u->node->domain, "");
+    diag_error(in->diag, (Span){0},
+               "operator %s%s%s (opset %lld) is not supported: %d node%s, %s%s", domain,
+               *domain ? "." : "", text_or(u->node->op_type, "?"),
+               (long long)opset_of(in, u->node), u->count, u->count > 1 ? "s" : "",
+               text_str(&u->names), u->count > LISTED_NODES ? ", ..." : "");
 }
 
 static void unsupported_list(Importer *in, const Onnx__GraphProto *g)
 {
-    StrMap told = {.arena = in->arena};
+    StrMap by_operator = {.arena = in->arena};
+    VEC(Unsupported *) found = {0};
     for (size_t i = 0; i < g->n_node; i++) {
         const Onnx__NodeProto *node = g->node[i];
         if (is_supported(node))
             continue;
-        const char *key = arena_printf(in->arena, "%s.%s", text_or(node->domain, ""),
-                                       text_or(node->op_type, "?"));
-        if (!strmap_get(&told, key))
-            unsupported_report(in, g, i);
-        *strmap_slot(&told, key) = in;
+        Unsupported *u = unsupported_of(in, &by_operator, node);
+        const char *first = node->n_output ? node->output[0] : "?";
+        if (u->count++ == 0)
+            VEC_PUSH(in->arena, found, u);
+        if (u->count <= LISTED_NODES)
+            text_printf(&u->names, "%s'%s'", u->count > 1 ? ", " : "",
+                        text_or(node->name, first));
     }
+    for (int i = 0; i < found.n; i++)
+        unsupported_report(in, found.at[i]);
 }
 
 /* ---- the model -------------------------------------------------------------------------- */
@@ -533,15 +566,30 @@ static void unused_remove(Graph *graph)
     }
 }
 
+/* What lies in other files counts like the file itself, each once. */
+static void external_count(Importer *in, const Onnx__GraphProto *g)
+{
+    StrMap seen = {.arena = in->arena};
+    for (size_t i = 0; i < g->n_initializer; i++) {
+        const char *path = onnx_external_path(g->initializer[i]);
+        if (!path || strmap_get(&seen, path))
+            continue;
+        *strmap_slot(&seen, path) = in;
+        in->memory_most += COPIES * onnx_external_size(in->arena, in->dir, path);
+    }
+}
+
 static void graph_read(Importer *in, const Onnx__GraphProto *g)
 {
+    external_count(in, g);
     for (size_t i = 0; i < g->n_initializer; i++)
-        initializer_add(in, g->initializer[i]);
+        if (in->diag->errors < MOST_ERRORS)
+            initializer_add(in, g->initializer[i]);
     for (size_t i = 0; i < g->n_input; i++)
         input_add(in, g->input[i]);
     unsupported_list(in, g);
     for (size_t i = 0; i < g->n_node; i++)
-        if (in->diag->errors < 100)
+        if (in->diag->errors < MOST_ERRORS)
             node_build(in, g->node[i]);
     if (!in->diag->errors)
         for (size_t i = 0; i < g->n_output; i++)
@@ -567,6 +615,7 @@ Graph *onnx_parse(Arena *arena, Diag *diag, const char *dir, const void *data, s
     Importer in = {.arena = arena, .diag = diag, .dir = dir, .opset = 1,
                    .options = options ? options : &none, .slots = {.arena = arena}};
     in.model = model;
+    in.memory_most = arena_used(arena) + ALLOWANCE + COPIES * n;
     in.graph = graph_new(arena, word_of(arena, text_or(model->graph->name, "network")));
     opset_read(&in, model);
     if (model->graph->n_sparse_initializer || model->n_functions)

@@ -3,7 +3,15 @@
  * Note [Why builders jump out on an error]
  * A builder makes ten values from one node; an error in any of them ends the node.
  * onnx_fail reports it and returns to the loop over nodes with longjmp: everything
- * lives in the arena, so nothing is left behind, and builders read as formulas. */
+ * lives in the arena, so nothing is left behind, and builders read as formulas.
+ *
+ * Note [What a file may cost]
+ * A few bytes can ask for much: a range, a matrix for a resize, a mask, a constant
+ * computed from constants. What reading takes is bounded by what the file and its
+ * external data hold, times a factor that copies need, plus an allowance for what
+ * networks do compute; a file that asks for more is refused. Time follows: every
+ * element that is computed lies in memory, and what costs more than its elements
+ * (windows, convolutions) is not computed here. */
 #ifndef VTC_FRONTEND_ONNX_IMPORT_H
 #define VTC_FRONTEND_ONNX_IMPORT_H
 
@@ -29,6 +37,7 @@ typedef struct Importer {
     StrMap slots; /* value name -> OnnxSlot */
     const Onnx__NodeProto *node;
     uint64_t attributes_read; /* bit per attribute of the node */
+    size_t memory_most; /* of the arena: Note [What a file may cost] */
     jmp_buf failed;
 } Importer;
 
@@ -47,6 +56,9 @@ Onnx__ModelProto *onnx_unpack(Arena *arena, Diag *diag, const void *data, size_t
 /* Elements of a tensor; *empty when it has none (then NULL). NULL with diag. */
 Tensor *onnx_tensor(Arena *arena, Diag *diag, const char *dir, const Onnx__TensorProto *from,
                     bool *empty);
+/* The file a tensor's elements lie in (NULL: in this one), and its size. */
+const char *onnx_external_path(const Onnx__TensorProto *from);
+size_t onnx_external_size(Arena *arena, const char *dir, const char *path);
 /* false when the language has nothing for the ONNX type */
 bool onnx_dtype(int type, DType *to);
 void *onnx_arena_alloc(void *arena, size_t n);
@@ -63,6 +75,7 @@ Value *onnx_arg(Importer *in, int i);   /* must be there */
 Value *onnx_maybe(Importer *in, int i); /* NULL: left out, or no elements */
 bool onnx_has(const Importer *in, int i); /* given, perhaps without elements */
 const Tensor *onnx_known(Importer *in, Value *v); /* its elements, or onnx_fail */
+int64_t onnx_whole(double x); /* without its fraction, within +-2^53; NaN is 0 */
 Ints onnx_known_ints(Importer *in, int i); /* of input i, at most MAX_INTS */
 void onnx_result(Importer *in, int i, Value *v);
 bool onnx_wants(const Importer *in, int i); /* is output i named? */
@@ -77,6 +90,9 @@ int64_t onnx_axis(Importer *in, int64_t axis, int rank); /* in range and counted
 
 /* ---- making values (onnx_make.c): folded when every argument is known ------ */
 
+/* Fails when so many bytes more are too many: Note [What a file may cost] */
+void onnx_reserve(Importer *in, double bytes);
+Tensor *onnx_tensor_new(Importer *in, Type type);
 Value *onnx_op(Importer *in, Op op, const Attrs *attrs, int nargs, Value *const *args);
 Value *onnx_1(Importer *in, Op op, Value *a);
 Value *onnx_2(Importer *in, Op op, Value *a, Value *b);

@@ -17,7 +17,21 @@ static bool is_foldable(const Value *v)
     for (int i = 0; i < v->nargs; i++)
         if (!is_small_constant(v->args[i]))
             return false;
-    return v->nargs > 0 && op_info[v->op].class != CLASS_conv;
+    OpClass class = op_info[v->op].class;
+    return v->nargs > 0 && class != CLASS_conv && class != CLASS_pool;
+}
+
+void onnx_reserve(Importer *in, double bytes)
+{
+    if ((double)arena_used(in->arena) + bytes > (double)in->memory_most)
+        onnx_fail(in, "what it computes from constants takes more memory than a file of this "
+                      "size may ask for");
+}
+
+Tensor *onnx_tensor_new(Importer *in, Type type)
+{
+    onnx_reserve(in, (double)type_bytes(&type));
+    return tensor_new(in->arena, type);
 }
 
 static Result result_of(Arena *arena, const Value *v)
@@ -38,7 +52,7 @@ static Value *value_folded(Importer *in, Value *v)
     int64_t n = shape_count(&v->type.shape);
     out = (Result){v->type, NEW(in->arena, double, n), NULL};
     value_eval(v, EVAL_exact, args, &out);
-    Tensor *data = tensor_new(in->arena, v->type);
+    Tensor *data = onnx_tensor_new(in, v->type);
     for (int64_t i = 0; i < n; i++)
         tensor_set(data, i, out.exact[i]);
     graph_remove(in->graph, v);
@@ -48,6 +62,7 @@ static Value *value_folded(Importer *in, Value *v)
 Value *onnx_op(Importer *in, Op op, const Attrs *attrs, int nargs, Value *const *args)
 {
     Value proto = {.op = op, .stage = -1, .group = -1};
+    onnx_reserve(in, 0);
     Text why = text_new(in->arena);
     proto.attr = attrs ? *attrs : attrs_default();
     proto.label = in->node && in->node->name && *in->node->name ? in->node->name : NULL;
@@ -78,7 +93,7 @@ Value *onnx_constant(Importer *in, Tensor *data)
 
 Value *onnx_scalar(Importer *in, DType dtype, double value)
 {
-    Tensor *t = tensor_new(in->arena, (Type){dtype, {0}});
+    Tensor *t = onnx_tensor_new(in, (Type){dtype, {0}});
     tensor_set(t, 0, value);
     return onnx_constant(in, t);
 }

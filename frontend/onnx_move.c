@@ -38,7 +38,7 @@ void onnx_build_shape(Importer *in)
         onnx_result_empty(in, 0);
         return;
     }
-    Tensor *t = tensor_new(in->arena, (Type){DT_i32, shape_of(1, &n)});
+    Tensor *t = onnx_tensor_new(in, (Type){DT_i32, shape_of(1, &n)});
     for (int64_t i = 0; i < n; i++)
         tensor_set(t, i, (double)s.dim[first + i]);
     onnx_result(in, 0, onnx_constant(in, t));
@@ -360,7 +360,7 @@ static Value *picked(Importer *in, Value *x, int axis, const Tensor *at)
     if (n > 4096)
         onnx_fail(in, "%lld indices are more than 4096", (long long)n);
     for (int64_t i = 0; i < n; i++) {
-        int64_t k = onnx_axis(in, (int64_t)tensor_get(at, i), (int)size);
+        int64_t k = onnx_axis(in, onnx_whole(tensor_get(at, i)), (int)size);
         parts[i] = onnx_slice(in, x, axis, (Ints){3, {k, 1, 1}});
     }
     return onnx_concat(in, axis, (int)n, parts);
@@ -469,7 +469,7 @@ void onnx_build_gather_elements(Importer *in)
 void onnx_build_one_hot(Importer *in)
 {
     Value *at = onnx_cast(in, onnx_arg(in, 0), DT_i32), *ends = onnx_arg(in, 2);
-    int64_t depth = (int64_t)tensor_get(onnx_known(in, onnx_arg(in, 1)), 0);
+    int64_t depth = onnx_whole(tensor_get(onnx_known(in, onnx_arg(in, 1)), 0));
     Attrs a = attrs_default();
     if (depth < 1 || depth > INT32_MAX)
         onnx_fail(in, "depth is out of range");
@@ -512,12 +512,12 @@ void onnx_build_range(Importer *in)
     double count = ceil((at[1] - at[0]) / at[2]);
     if (!(count < 1 << 24))
         onnx_fail(in, "more than 2^24 elements");
-    int64_t n = (int64_t)count;
+    int64_t n = onnx_whole(count);
     if (n < 1) {
         onnx_result_empty(in, 0);
         return;
     }
-    Tensor *t = tensor_new(in->arena, (Type){onnx_arg(in, 0)->type.dtype, shape_of(1, &n)});
+    Tensor *t = onnx_tensor_new(in, (Type){onnx_arg(in, 0)->type.dtype, shape_of(1, &n)});
     for (int64_t i = 0; i < n; i++)
         tensor_set(t, i, at[0] + (double)i * at[2]);
     onnx_result(in, 0, onnx_constant(in, t));
@@ -526,7 +526,7 @@ void onnx_build_range(Importer *in)
 /* [rows, columns], 1 where column - row is in low .. high */
 static Tensor *band(Importer *in, DType dtype, int64_t rows, int64_t columns, Ints low_high)
 {
-    Tensor *t = tensor_new(in->arena, (Type){dtype, shape_of(2, (int64_t[]){rows, columns})});
+    Tensor *t = onnx_tensor_new(in, (Type){dtype, shape_of(2, (int64_t[]){rows, columns})});
     for (int64_t i = 0; i < rows; i++)
         for (int64_t k = 0; k < columns; k++)
             tensor_set(t, i * columns + k, k - i >= low_high.at[0] && k - i <= low_high.at[1]);
@@ -548,7 +548,7 @@ void onnx_build_trilu(Importer *in)
 {
     Value *x = onnx_arg(in, 0);
     int rank = x->type.shape.rank;
-    int64_t k = onnx_maybe(in, 1) ? (int64_t)tensor_get(onnx_known(in, onnx_arg(in, 1)), 0) : 0;
+    int64_t k = onnx_maybe(in, 1) ? onnx_whole(tensor_get(onnx_known(in, onnx_arg(in, 1)), 0)) : 0;
     if (rank < 2)
         onnx_fail(in, "x must be a matrix");
     Ints upper = {2, {k, INT64_MAX}}, lower = {2, {INT64_MIN, k}};

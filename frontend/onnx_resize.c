@@ -66,12 +66,12 @@ static void row_fill(const Rule *r, const Axis *a, int64_t i, double *row)
     double x = source_of(r, a, i), sum = 0, low;
     bool linear = strcmp(r->mode, "linear") == 0;
     if (strcmp(r->mode, "nearest") == 0) {
-        row[clamped((int64_t)nearest_of(r->nearest, x), a->in)] = 1;
+        row[clamped(onnx_whole(nearest_of(r->nearest, x)), a->in)] = 1;
         return;
     }
     low = floor(x);
     for (int64_t k = linear ? 0 : -1; k <= (linear ? 1 : 2); k++) {
-        int64_t at = (int64_t)low + k;
+        int64_t at = onnx_whole(low) + k;
         double distance = x - (low + (double)k);
         double w = linear ? 1 - fabs(distance) : cubic_weight(r->cubic, distance);
         if (r->exclude && (at < 0 || at >= a->in))
@@ -93,11 +93,11 @@ static Value *axis_resized(Importer *in, Value *x, int axis, const Rule *r, cons
 {
     if (a->in * a->out > 1 << 24)
         onnx_fail(in, "resizing %lld to %lld is too large", (long long)a->in, (long long)a->out);
-    Tensor *matrix = tensor_new(in->arena, (Type){DT_f32, shape_of(2, (int64_t[]){a->out, a->in})});
+    Tensor *matrix = onnx_tensor_new(in, (Type){DT_f32, shape_of(2, (int64_t[]){a->out, a->in})});
     Shape side = {.rank = x->type.shape.rank};
     for (int d = 0; d < side.rank; d++)
         side.dim[d] = d == axis ? a->out : 1;
-    Tensor *outside = tensor_new(in->arena, (Type){DT_bool, side});
+    Tensor *outside = onnx_tensor_new(in, (Type){DT_bool, side});
     double *row = NEW(in->arena, double, a->in);
     bool any = false;
     for (int64_t i = 0; i < a->out; i++) {
@@ -121,7 +121,7 @@ static void scales_read(Importer *in, Value *v, Axis *axes, int rank)
         onnx_fail(in, "%d scales are needed", rank);
     for (int d = 0; d < rank; d++) {
         axes[d].scale = tensor_get(t, d);
-        axes[d].out = (int64_t)floor((double)axes[d].in * axes[d].scale);
+        axes[d].out = onnx_whole(floor((double)axes[d].in * axes[d].scale));
     }
 }
 
@@ -147,7 +147,7 @@ static void axes_read(Importer *in, Axis *axes, const Shape *s)
             onnx_fail(in, "%d scales are needed", s->rank);
         for (int d = 0; d < s->rank; d++) {
             axes[d].scale = (double)old->floats[d];
-            axes[d].out = (int64_t)floor((double)axes[d].in * axes[d].scale);
+            axes[d].out = onnx_whole(floor((double)axes[d].in * axes[d].scale));
         }
     } else if (onnx_maybe(in, scales)) {
         scales_read(in, onnx_arg(in, scales), axes, s->rank);
@@ -278,7 +278,7 @@ static void term_diagonal(Importer *in, Term *t)
                 side.dim[d] = d == i || d == k ? s.dim[d] : 1;
             if (s.dim[i] != s.dim[k])
                 onnx_fail(in, "'%c' has two lengths", t->letter[i]);
-            Tensor *eye = tensor_new(in->arena, (Type){DT_f32, side});
+            Tensor *eye = onnx_tensor_new(in, (Type){DT_f32, side});
             for (int64_t j = 0; j < s.dim[i]; j++)
                 tensor_set(eye, j * (s.dim[i] + 1), 1);
             Value *y = onnx_2(in, OP_mul, t->value, onnx_constant(in, eye));

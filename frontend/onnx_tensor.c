@@ -3,6 +3,7 @@
 #include "support/file.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef Onnx__TensorProto From;
 
@@ -111,14 +112,6 @@ static bool typed_fits(const From *from, int64_t n)
     return total == longest && (int64_t)total == n;
 }
 
-/* What i32 and u8 cannot hold becomes their nearest number. */
-static double saturate(DType dtype, double x)
-{
-    if (dtype == DT_i32)
-        return x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x;
-    return dtype == DT_bool ? x != 0 : x;
-}
-
 /* ---- external data ------------------------------------------------------------ */
 
 static const char *external_entry(const From *from, const char *key)
@@ -147,6 +140,19 @@ static bool number_of(const char *text, uint64_t *out)
     char *end;
     *out = text ? strtoull(text, &end, 10) : 0;
     return !text || (*text >= '0' && *text <= '9' && *end == '\0');
+}
+
+const char *onnx_external_path(const From *from)
+{
+    bool external = from->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+    return external ? external_entry(from, "location") : NULL;
+}
+
+size_t onnx_external_size(Arena *arena, const char *dir, const char *path)
+{
+    struct stat info;
+    bool read = dir && path_is_below(path) && stat(path_join(arena, dir, path), &info) == 0;
+    return read && S_ISREG(info.st_mode) ? (size_t)info.st_size : 0;
 }
 
 static const unsigned char *external_bytes(Arena *arena, Diag *diag, const char *dir,
@@ -235,7 +241,7 @@ Tensor *onnx_tensor(Arena *arena, Diag *diag, const char *dir, const From *from,
     Tensor *tensor = tensor_new(arena, type);
     for (int64_t i = 0; i < n; i++) {
         double x = raw ? raw_element(raw + i * width, from->data_type) : typed_element(from, i);
-        tensor_set(tensor, i, saturate(type.dtype, x));
+        tensor_set(tensor, i, type.dtype == DT_bool ? x != 0 : x);
     }
     return tensor;
 }

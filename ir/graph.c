@@ -131,14 +131,22 @@ double tensor_get(const Tensor *tensor, int64_t index)
     bug("tensor_get: no such type");
 }
 
+/* What a type cannot hold becomes its nearest number, NaN 0. */
+static double within(double x, double low, double high)
+{
+    return isnan(x) ? 0 : x < low ? low : x > high ? high : x;
+}
+
 void tensor_set(Tensor *tensor, int64_t index, double value)
 {
     void *data = tensor->data;
     switch (tensor->type.dtype) {
     case DT_f32: ((float *)data)[index] = (float)value; return;
-    case DT_i32: ((int32_t *)data)[index] = (int32_t)value; return;
+    case DT_i32:
+        ((int32_t *)data)[index] = (int32_t)within(value, INT32_MIN, INT32_MAX);
+        return;
     case DT_u8:
-    case DT_bool: ((uint8_t *)data)[index] = (uint8_t)value; return;
+    case DT_bool: ((uint8_t *)data)[index] = (uint8_t)within(value, 0, UINT8_MAX); return;
     case DT_f16:
     case DT_bf16:
     case DTYPE_COUNT: break;
