@@ -16,7 +16,7 @@ typedef struct Extent {
 typedef struct Reader {
     Arena *arena;
     Diag *diag;
-    Safetensors *file;
+    TensorFile *file;
     VEC(Extent) extents;
     const unsigned char *data; /* behind the header */
     size_t size;
@@ -26,14 +26,6 @@ typedef struct Reader {
 static Span place(const Reader *r)
 {
     return (Span){r->source, 0, 0};
-}
-
-static DType dtype_of(const char *name)
-{
-    for (int i = 0; i < DTYPE_COUNT; i++)
-        if (strcmp(dtype_info[i].safetensors, name) == 0)
-            return (DType)i;
-    return DTYPE_COUNT;
 }
 
 static bool read_shape(Reader *r, const char *name, json_t *json, Shape *shape)
@@ -49,10 +41,10 @@ static bool read_shape(Reader *r, const char *name, json_t *json, Shape *shape)
     for (size_t i = 0; i < rank; i++) {
         json_t *dim = json_array_get(json, i);
         long long n = json_is_integer(dim) ? json_integer_value(dim) : -1;
-        count *= (double)n;
-        if (n < 1 || count > INT32_MAX) {
+        count *= n ? (double)n : 1;
+        if (n < 0 || count > INT32_MAX) {
             diag_error(r->diag, place(r), "tensor '%s': dimension %zu is not a number "
-                                          "between 1 and 2^31 - 1, or there are too many "
+                                          "between 0 and 2^31 - 1, or there are too many "
                                           "elements", name, i);
             return false;
         }
@@ -61,7 +53,7 @@ static bool read_shape(Reader *r, const char *name, json_t *json, Shape *shape)
     return true;
 }
 
-static bool read_offsets(Reader *r, const char *name, json_t *json, const Type *type,
+static bool read_offsets(Reader *r, const char *name, json_t *json, int64_t bytes,
                          size_t *begin)
 {
     json_t *first = json_array_get(json, 0), *last = json_array_get(json, 1);
@@ -76,12 +68,9 @@ static bool read_offsets(Reader *r, const char *name, json_t *json, const Type *
                                       "the %zu bytes of data", name, from, to, r->size);
         return false;
     }
-    if (to - from != type_bytes(type)) {
-        Text text = text_new(r->arena);
-        text_type(&text, type);
-        diag_error(r->diag, place(r), "tensor '%s': %s takes %lld bytes, data_offsets give "
-                                      "%lld", name, text_str(&text),
-                   (long long)type_bytes(type), to - from);
+    if (to - from != bytes) {
+        diag_error(r->diag, place(r), "tensor '%s': its elements take %lld bytes, data_offsets "
+                                      "give %lld", name, (long long)bytes, to - from);
         return false;
     }
     *begin = (size_t)from;
@@ -91,27 +80,22 @@ static bool read_offsets(Reader *r, const char *name, json_t *json, const Type *
 static void read_tensor(Reader *r, const char *name, json_t *json)
 {
     const char *dtype = json_string_value(json_object_get(json, "dtype"));
-    Type type = {.dtype = dtype ? dtype_of(dtype) : DTYPE_COUNT};
+    const StoredType *type = dtype ? stored_by_name(dtype) : NULL;
+    Shape shape = {0};
     size_t begin;
-    if (!dtype || type.dtype == DTYPE_COUNT) {
-        diag_error(r->diag, place(r), "tensor '%s': dtype %s is not one of F32 F16 BF16 "
-                                      "I32 U8 BOOL", name, dtype ? dtype : "(none)");
+    if (!type) {
+        diag_error(r->diag, place(r), "tensor '%s': dtype %s is not one that is known (F32, "
+                                      "F16, BF16, ...)", name, dtype ? dtype : "(none)");
         return;
     }
-    if (!read_shape(r, name, json_object_get(json, "shape"), &type.shape) ||
-        !read_offsets(r, name, json_object_get(json, "data_offsets"), &type, &begin))
+    if (!read_shape(r, name, json_object_get(json, "shape"), &shape))
         return;
-    NamedTensor tensor = {arena_strdup(r->arena, name), {type, NULL}};
-    const unsigned char *at = r->data + begin;
-    if ((uintptr_t)at % (uintptr_t)dtype_info[type.dtype].bytes == 0) {
-        tensor.tensor.data = (void *)(uintptr_t)at;
-    } else { /* headers of odd length leave the data unaligned */
-        tensor.tensor.data = arena_alloc(r->arena, (size_t)type_bytes(&type));
-        memcpy(tensor.tensor.data, at, (size_t)type_bytes(&type));
-    }
-    VEC_PUSH(r->arena, r->file->tensors, tensor);
-    VEC_PUSH(r->arena, r->extents,
-             ((Extent){begin, begin + (size_t)type_bytes(&type), tensor.name}));
+    int64_t bytes = shape_count(&shape) * type->bytes;
+    if (!read_offsets(r, name, json_object_get(json, "data_offsets"), bytes, &begin))
+        return;
+    const char *kept = arena_strdup(r->arena, name);
+    tensor_file_add(r->file, r->arena, kept, type, &shape, r->data + begin);
+    VEC_PUSH(r->arena, r->extents, ((Extent){begin, begin + (size_t)bytes, kept}));
 }
 
 static int by_offset(const void *a, const void *b)
@@ -154,7 +138,7 @@ static void read_header(Reader *r, const char *text, size_t size)
     check_overlap(r);
 }
 
-Safetensors *safetensors_parse(Arena *arena, Diag *diag, const char *path,
+TensorFile *safetensors_parse(Arena *arena, Diag *diag, const char *path,
                                const unsigned char *data, size_t size)
 {
     Source *source = NEW(arena, Source, 1);
@@ -175,28 +159,11 @@ Safetensors *safetensors_parse(Arena *arena, Diag *diag, const char *path,
                    (unsigned long long)header, size);
         return NULL;
     }
-    r.file = NEW(arena, Safetensors, 1);
-    r.file->path = source->path;
+    r.file = tensor_file_new(arena, source->path);
     r.data = data + 8 + header;
     r.size = size - 8 - (size_t)header;
     read_header(&r, (const char *)data + 8, (size_t)header);
     return diag->errors == errors ? r.file : NULL;
-}
-
-Safetensors *safetensors_read(Arena *arena, Diag *diag, const char *path)
-{
-    Bytes bytes;
-    if (!bytes_map(&bytes, path, diag))
-        return NULL;
-    return safetensors_parse(arena, diag, path, bytes.at, bytes.n);
-}
-
-const Tensor *safetensors_find(const Safetensors *file, const char *name)
-{
-    for (int i = 0; i < file->tensors.n; i++)
-        if (strcmp(file->tensors.at[i].name, name) == 0)
-            return &file->tensors.at[i].tensor;
-    return NULL;
 }
 
 bool safetensors_write(Arena *arena, Diag *diag, const char *path,

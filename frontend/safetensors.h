@@ -3,25 +3,12 @@
 #ifndef VTC_FRONTEND_SAFETENSORS_H
 #define VTC_FRONTEND_SAFETENSORS_H
 
-#include "ir/graph.h"
+#include "frontend/tensor_file.h"
 
-typedef struct NamedTensor {
-    const char *name;
-    Tensor tensor; /* data points into the mapping */
-} NamedTensor;
-
-typedef struct Safetensors {
-    const char *path;
-    VEC(NamedTensor) tensors; /* in order of name */
-} Safetensors;
-
-/* NULL and errors in diag when the file is not well formed. f32, f16, bf16, i32,
- * u8 and bool are read; tensors of another type are listed as errors. */
-Safetensors *safetensors_read(Arena *arena, Diag *diag, const char *path);
-/* The same from memory; `path` is only for messages. */
-Safetensors *safetensors_parse(Arena *arena, Diag *diag, const char *path,
+/* NULL and errors in diag when the file is not well formed; `path` is only for
+ * messages. Tensors of types that no network reads (I64, ...) are foreign. */
+TensorFile *safetensors_parse(Arena *arena, Diag *diag, const char *path,
                                const unsigned char *data, size_t size);
-const Tensor *safetensors_find(const Safetensors *file, const char *name);
 /* Tensors as f32, whole or not at all. */
 bool safetensors_write(Arena *arena, Diag *diag, const char *path,
                        const NamedTensor *tensors, int n);

@@ -114,7 +114,7 @@ static const char *parameter(VtBody *b, const char *wish, Tensor *data)
         full = *scope ? arena_printf(w->arena, "%s.%s", scope, name) : name;
     }
     *strmap_slot(&w->tensors, full) = w;
-    VEC_PUSH(w->arena, b->scope->tensors, ((NamedTensor){full, *data}));
+    VEC_PUSH(w->arena, b->scope->tensors, ((NamedTensor){full, *data, NULL}));
     VEC_PUSH(w->arena, b->parameters, variable);
     text_printf(&b->before, "%s: %s = parameter(shape = ", name, variable);
     ints_add(&b->before, "shape", data->type.shape.dim, data->type.shape.rank);

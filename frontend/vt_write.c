@@ -343,7 +343,7 @@ static void tensor_add(VtWriter *w, const char *label, const char *ending, const
         tensor_set(&data, i, v->attr.value);
     }
     VEC_PUSH(w->arena, w->model->tensors,
-             ((NamedTensor){arena_printf(w->arena, "%s.%s", label, ending), data}));
+             ((NamedTensor){arena_printf(w->arena, "%s.%s", label, ending), data, NULL}));
 }
 
 /* The language's norms have a shift where they have a factor: then it is 0. */
@@ -351,7 +351,7 @@ static void shift_add(VtWriter *w, const char *label, const Value *v)
 {
     Tensor *zeros = tensor_new(w->arena, v->args[1]->type);
     VEC_PUSH(w->arena, w->model->tensors,
-             ((NamedTensor){arena_printf(w->arena, "%s.bias", label), *zeros}));
+             ((NamedTensor){arena_printf(w->arena, "%s.bias", label), *zeros, NULL}));
 }
 
 static void tensors_add(VtWriter *w)

@@ -6,8 +6,10 @@
 
 /* Gives every OP_weight its elements. Missing, extra and mis-shaped tensors are
  * listed all at once with the nearest names; missing and mis-shaped ones are
- * errors, extra ones warnings. `path`: safetensors. */
-bool weights_bind(Graph *graph, Diag *diag, const char *path);
+ * errors, extra ones warnings. Names may have a prefix in the file, which is told.
+ * `path`: a checkpoint (tensor_file.h). `report` (may be NULL): a line for each tensor
+ * of the file, whether it is used, and what as. */
+bool weights_bind(Graph *graph, Diag *diag, const char *path, Text *report);
 
 /* Deterministic random weights (SplitMix64 by seed and name): matrices scaled by what
  * they make of random_input, non-trivial norm statistics, scores such that attention is

@@ -92,6 +92,22 @@ Message *diag_warning(Diag *diag, Span span, const char *format, ...)
     return add(diag, false, span, text);
 }
 
+Message *diag_remark(Diag *diag, Span span, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const char *text = format_text(diag->arena, format, args);
+    va_end(args);
+    Message *message = add(diag, false, span, text);
+    message->is_remark = true;
+    return message;
+}
+
+static const char *kind_of(const Message *m)
+{
+    return m->is_error ? "error" : m->is_remark ? "note" : "warning";
+}
+
 void diag_note(Diag *diag, Message *message, Span span, const char *format, ...)
 {
     va_list args;
@@ -178,7 +194,7 @@ void diag_print(const Diag *diag, FILE *out, int limit)
         const Message *m = diag->messages.at[i];
         if (m->is_error && limit && shown++ >= limit)
             continue;
-        print_one(out, m->span, m->is_error ? "error" : "warning", m->text);
+        print_one(out, m->span, kind_of(m), m->text);
         for (int k = 0; k < m->notes.n; k++)
             print_one(out, m->notes.at[k].span, "note", m->notes.at[k].text);
     }

@@ -32,7 +32,7 @@ typedef struct Note {
 } Note;
 
 typedef struct Message {
-    bool is_error; /* else a warning */
+    bool is_error, is_remark; /* neither: a warning */
     Span span;
     const char *text;
     VEC(Note) notes;
@@ -53,6 +53,9 @@ Diag *diag_new(Arena *arena);
 Message *diag_error(Diag *diag, Span span, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 Message *diag_warning(Diag *diag, Span span, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What was done, for the user to know: nothing is wrong. */
+Message *diag_remark(Diag *diag, Span span, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void diag_note(Diag *diag, Message *message, Span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

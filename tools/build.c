@@ -163,7 +163,10 @@ int command_check(Context *c)
         Context work = *c;
         work.arena = arena_new();
         work.diag = diag_new(work.arena);
+        Text report = text_new(work.arena);
+        work.weights_report = c->o.weights ? &report : NULL;
         Graph *graph = load_model(&work, c->o.models[i], false);
+        fputs(text_str(&report), stdout);
         if (context_finish(&work, graph ? EXIT_OK : EXIT_INPUT) != EXIT_OK)
             code = EXIT_INPUT;
         arena_free(work.arena);

@@ -41,6 +41,7 @@ struct Context {
     const Target *target;
     Backend backend;
     const Command *command;
+    Text *weights_report; /* not NULL: what of the weights file was used is written there */
 };
 
 /* Prints what diag holds; the exit code that it means (`failed`: when nothing is

@@ -12,11 +12,17 @@ int context_finish(Context *c, int code)
     return code == EXIT_OK && c->diag->errors ? EXIT_INPUT : code;
 }
 
+/* NAME.safetensors or PyTorch's NAME.pth, NAME.pt beside a model */
 static const char *weights_beside(Context *c, const char *path)
 {
-    const char *file = arena_printf(c->arena, "%s/%s.safetensors", path_dir(c->arena, path),
-                                    path_stem(c->arena, path));
-    return access(file, R_OK) == 0 ? file : NULL;
+    static const char *const endings[] = {"safetensors", "pth", "pt"};
+    for (int i = 0; i < 3; i++) {
+        const char *file = arena_printf(c->arena, "%s/%s.%s", path_dir(c->arena, path),
+                                        path_stem(c->arena, path), endings[i]);
+        if (access(file, R_OK) == 0)
+            return file;
+    }
+    return NULL;
 }
 
 /* "batch=4", as often as --dim was said. */
@@ -63,7 +69,7 @@ Graph *load_model(Context *c, const char *path, bool need_weights)
     const char *weights = c->o.weights || onnx_is_model(path) ? c->o.weights
                                                               : weights_beside(c, path);
     if (weights)
-        return weights_bind(graph, c->diag, weights) ? graph : NULL;
+        return weights_bind(graph, c->diag, weights, c->weights_report) ? graph : NULL;
     bool any = false;
     FOR_VALUES(v, graph)
         any = any || (v->op == OP_weight && !v->data);

@@ -58,8 +58,9 @@ static const OptionRow options[] = {
         "x86-64: v2, v3, v4 in one, chosen by the processor when it runs"),
     ROW("--output", "LABEL[,LABEL..]", COMPILES, K_text, outputs,
         "also these labelled values as outputs: layer4.vt1.tokenizer.attention"),
-    ROW("--weights", "FILE", COMPILES " tune", K_text, weights,
-        "safetensors (beside the model: NAME.safetensors)"),
+    ROW("--weights", "FILE", COMPILES " check tune", K_text, weights,
+        "safetensors, or a state dict of torch.save (beside the model: NAME.safetensors, "
+        "NAME.pth, NAME.pt); check lists what is used"),
     ROW("--weights-as", "embed|file|c-array", "build", K_text, weights_as,
         "where packed weights go (embed)"),
     ROW("--max-threads", "N", COMPILES " tune", K_int, max_threads, "most threads of a run (8; embedded: 1)"),

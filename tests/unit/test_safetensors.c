@@ -34,21 +34,23 @@ static const Bad bad[] = {
     {"{\"a\":{},\"a\":{}}", 0, "header is not a JSON object"},
     {"{} {}", 0, "header is not a JSON object"},
     {"{\"a\":1e999}", 0, "header is not a JSON object"},
-    {"{\"a\":1}", 0, "dtype (none) is not one of"},
-    {"{\"a\":null}", 0, "dtype (none) is not one of"},
-    {"{\"a\":[]}", 0, "dtype (none) is not one of"},
-    {"{\"a\":{}}", 0, "dtype (none) is not one of"},
-    {T("4", "[1]", "[0,4]"), 4, "dtype (none) is not one of"},
-    {T("\"\"", "[1]", "[0,4]"), 4, "is not one of"},
-    {T("\"F64\"", "[1]", "[0,8]"), 8, "dtype F64 is not one of"},
-    {T("\"I64\"", "[1]", "[0,8]"), 8, "dtype I64 is not one of"},
-    {T("\"f32\"", "[1]", "[0,4]"), 4, "dtype f32 is not one of"},
+    {"{\"a\":1}", 0, "dtype (none) is not one that is known"},
+    {"{\"a\":null}", 0, "dtype (none) is not one that is known"},
+    {"{\"a\":[]}", 0, "dtype (none) is not one that is known"},
+    {"{\"a\":{}}", 0, "dtype (none) is not one that is known"},
+    {T("4", "[1]", "[0,4]"), 4, "dtype (none) is not one that is known"},
+    {T("\"\"", "[1]", "[0,4]"), 4, "is not one that is known"},
+    {T("\"F64\"", "[1]", "[0,4]"), 4, "take 8 bytes, data_offsets give 4"},
+    {T("\"I64\"", "[2]", "[0,8]"), 8, "take 16 bytes, data_offsets give 8"},
+    {T("\"I128\"", "[1]", "[0,16]"), 16, "dtype I128 is not one that is known"},
+    {T("\"f32\"", "[1]", "[0,4]"), 4, "dtype f32 is not one that is known"},
     {T("\"F32\"", "4", "[0,4]"), 4, "shape must be a list"},
     {T("\"F32\"", "null", "[0,4]"), 4, "shape must be a list"},
     {T("\"F32\"", "{}", "[0,4]"), 4, "shape must be a list"},
     {T("\"F32\"", "[1,1,1,1,1,1,1,1,1,1]", "[0,4]"), 4, "shape must be a list of at most"},
     {T("\"F32\"", "[-1]", "[0,4]"), 4, "dimension 0 is not a number"},
-    {T("\"F32\"", "[0]", "[0,0]"), 0, "dimension 0 is not a number"},
+    {T("\"F32\"", "[0]", "[0,4]"), 4, "take 0 bytes, data_offsets give 4"},
+    {T("\"F32\"", "[0,65536,65536]", "[0,0]"), 0, "too many elements"},
     {T("\"F32\"", "[1.5]", "[0,4]"), 4, "dimension 0 is not a number"},
     {T("\"F32\"", "[\"1\"]", "[0,4]"), 4, "dimension 0 is not a number"},
     {T("\"F32\"", "[1,null]", "[0,4]"), 4, "dimension 1 is not a number"},
@@ -66,8 +68,8 @@ static const Bad bad[] = {
     {T("\"F32\"", "[1]", "[0,4]"), 3, "are outside the 3 bytes"},
     {T("\"F32\"", "[1]", "[4,8]"), 4, "are outside the 4 bytes"},
     {T("\"F32\"", "[1]", "[0,9223372036854775807]"), 4, "are outside the 4 bytes"},
-    {T("\"F32\"", "[2]", "[0,4]"), 4, "f32[2] takes 8 bytes, data_offsets give 4"},
-    {T("\"F16\"", "[2]", "[0,8]"), 8, "takes 4 bytes, data_offsets give 8"},
+    {T("\"F32\"", "[2]", "[0,4]"), 4, "take 8 bytes, data_offsets give 4"},
+    {T("\"F16\"", "[2]", "[0,8]"), 8, "take 4 bytes, data_offsets give 8"},
     {TWO("[0,8]", "[4,12]"), 12, "share bytes"},
     {TWO("[0,8]", "[0,8]"), 8, "share bytes"},
     {TWO("[1,9]", "[2,10]"), 12, "tensors 'a' and 'b' share bytes"},
@@ -168,21 +170,27 @@ static void test_types(void)
                          "\"b\":{\"dtype\":\"F16\",\"shape\":[],\"data_offsets\":[4,6]},"
                          "\"c\":{\"dtype\":\"BF16\",\"shape\":[1,1],\"data_offsets\":[6,8]},"
                          "\"d\":{\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[8,12]}, "
-                         "\"e\":{\"dtype\":\"BOOL\",\"shape\":[1],\"data_offsets\":[12,13]}}";
-    const unsigned char data[] = {0, 0, 0xc0, 0x3f, 0, 0x3e, 0xc0, 0x3f, 7, 0, 0, 0, 1};
+                         "\"e\":{\"dtype\":\"BOOL\",\"shape\":[1],\"data_offsets\":[12,13]},"
+                         "\"f\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[13,21]},"
+                         "\"g\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[21,29]},"
+                         "\"h\":{\"dtype\":\"F32\",\"shape\":[0,3],\"data_offsets\":[29,29]}}";
+    const unsigned char data[29] = {0, 0, 0xc0, 0x3f, 0, 0x3e, 0xc0, 0x3f, 7, 0, 0, 0, 1,
+                                    0, 0, 0, 0, 0, 0, 0xf8, 0x3f};
     unsigned char *file = file_of(arena, header, sizeof data, &size);
     memcpy(file + size - sizeof data, data, sizeof data);
     Diag *diag = diag_new(arena);
-    Safetensors *s = safetensors_parse(arena, diag, "w", file, size);
+    TensorFile *s = safetensors_parse(arena, diag, "w", file, size);
     CU_ASSERT_PTR_NOT_NULL_FATAL(s);
-    const char *names[] = {"a", "b", "c", "d", "e"};
-    const double values[] = {1.5, 1.5, 1.5, 7, 1};
-    for (int i = 0; i < 5; i++) {
-        const Tensor *t = safetensors_find(s, names[i]);
+    const char *names[] = {"a", "b", "c", "d", "e", "f"};
+    const double values[] = {1.5, 1.5, 1.5, 7, 1, 1.5};
+    for (int i = 0; i < 6; i++) {
+        const NamedTensor *t = tensor_file_find(s, names[i]);
         CU_ASSERT_PTR_NOT_NULL_FATAL(t);
-        CU_ASSERT_EQUAL(tensor_get(t, 0), values[i]);
+        CU_ASSERT_EQUAL(tensor_get(&t->tensor, 0), values[i]);
     }
-    CU_ASSERT_PTR_NULL(safetensors_find(s, "f"));
+    CU_ASSERT_PTR_NULL(tensor_file_find(s, "z"));
+    CU_ASSERT_STRING_EQUAL(tensor_file_find(s, "g")->foreign, "I64[]");
+    CU_ASSERT_STRING_EQUAL(tensor_file_find(s, "h")->foreign, "F32[0,3]");
     arena_free(arena);
 }
 
@@ -199,19 +207,19 @@ static void test_written_reads_back(void)
         Tensor *t = tensor_new(arena, (Type){DT_f32, shape_of(2, (int64_t[]){2, 3 + i})});
         for (int k = 0; k < 6 + 2 * i; k++)
             tensor_set(t, k, k * 0.5 - i);
-        tensors[i] = (NamedTensor){i ? "a \"quoted\" name" : "plain", *t};
+        tensors[i] = (NamedTensor){i ? "a \"quoted\" name" : "plain", *t, NULL};
     }
     CU_ASSERT(safetensors_write(arena, diag, path, tensors, 2));
-    Safetensors *s = safetensors_read(arena, diag, path);
+    TensorFile *s = tensor_file_read(arena, diag, path);
     CU_ASSERT_PTR_NOT_NULL_FATAL(s);
     for (int i = 0; i < 2; i++) {
-        const Tensor *t = safetensors_find(s, tensors[i].name);
+        const NamedTensor *t = tensor_file_find(s, tensors[i].name);
         CU_ASSERT_PTR_NOT_NULL_FATAL(t);
-        CU_ASSERT(shape_equal(&t->type.shape, &tensors[i].tensor.type.shape));
-        CU_ASSERT_EQUAL(tensor_get(t, 5), 2.5 - i);
+        CU_ASSERT(shape_equal(&t->tensor.type.shape, &tensors[i].tensor.type.shape));
+        CU_ASSERT_EQUAL(tensor_get(&t->tensor, 5), 2.5 - i);
     }
     unlink(path);
-    CU_ASSERT_PTR_NULL(safetensors_read(arena, diag, path));
+    CU_ASSERT_PTR_NULL(tensor_file_read(arena, diag, path));
     CU_ASSERT_PTR_NOT_NULL(strstr(diag->messages.at[0]->text, path));
     arena_free(arena);
 }
