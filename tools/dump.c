@@ -3,6 +3,7 @@
 #include "backends/c/emit.h"
 #include "backends/llvm/llvm.h"
 #include "frontend/onnx.h"
+#include "support/changes.h"
 #include "tools/command.h"
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@ typedef struct Dump {
     Context *c;
     const char *after; /* a pass's name or "all" */
     Lines before;      /* of the graph as it was, for "all" */
+    const char *loops; /* the program as it was, for "all" */
     bool found;
 } Dump;
 
@@ -44,14 +46,30 @@ static void add_missing(Text *out, char sign, const Lines *lines, const Lines *o
             text_printf(out, "%c%s\n", sign, lines->at.at[i]);
 }
 
-/* Lines that went, then lines that came, in order; nothing of a pass without any. */
-static void print_changes(Arena *arena, const char *pass, const Lines *was, const Lines *is)
+static void print_changes(const char *pass, const Text *changes)
 {
-    Text changes = text_new(arena);
-    add_missing(&changes, '-', was, is);
-    add_missing(&changes, '+', is, was);
-    if (*text_str(&changes))
-        printf("--- after %s\n%s", pass, text_str(&changes));
+    if (*text_str(changes))
+        printf("--- after %s\n%s", pass, text_str(changes));
+}
+
+/* Lines that went, then lines that came; values may stand in any order that is valid. */
+static void print_graph_changes(Dump *d, const char *pass, const Text *text)
+{
+    Text changes = text_new(d->c->arena);
+    Lines now = split(d->c->arena, text);
+    add_missing(&changes, '-', &d->before, &now);
+    add_missing(&changes, '+', &now, &d->before);
+    print_changes(pass, &changes);
+    d->before = now;
+}
+
+/* Lines that went and that came in their order, by kernel. */
+static void print_loop_changes(Dump *d, const char *pass, const Text *text)
+{
+    Text changes = text_new(d->c->arena);
+    text_changes(&changes, d->loops, text_str(text), "  kernel ");
+    print_changes(pass, &changes);
+    d->loops = text_str(text);
 }
 
 static void after_pass(void *context, const PassInfo *pass, const Graph *graph,
@@ -63,24 +81,21 @@ static void after_pass(void *context, const PassInfo *pass, const Graph *graph,
         return;
     d->found = true;
     Text text = text_new(d->c->arena);
-    if (program && !all)
-        program_print(program, &text);
-    else if (!program)
-        graph_print(graph, style, &text);
-    if (!all) {
-        fputs(text_str(&text), stdout);
-        return;
-    }
     if (program)
-        return;
-    Lines now = split(d->c->arena, &text);
-    print_changes(d->c->arena, pass->name, &d->before, &now);
-    d->before = now;
+        program_print(program, &text);
+    else
+        graph_print(graph, style, &text);
+    if (!all)
+        fputs(text_str(&text), stdout);
+    else if (program)
+        print_loop_changes(d, pass->name, &text);
+    else
+        print_graph_changes(d, pass->name, &text);
 }
 
 static int dump_after(Context *c, Graph *graph)
 {
-    Dump d = {.c = c, .after = c->o.after};
+    Dump d = {.c = c, .after = c->o.after, .loops = ""};
     Text text = text_new(c->arena);
     Program *program;
     if (strcmp(d.after, "all") != 0 && pass_find(d.after) < 0) {

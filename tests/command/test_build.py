@@ -3,6 +3,7 @@ memory, and dumps that show what each pass changed and only that.
 
     test_build.py VTC MODELS
 """
+import collections
 import os
 import re
 import shutil
@@ -55,28 +56,47 @@ def check_same_bytes():
                   "from another folder: other bytes of", differ)
 
 
+def signed(lines, sign):
+    """How often each line stands behind the sign, however far it is indented."""
+    return collections.Counter(l[1:].strip() for l in lines if l.startswith(sign))
+
+
+def check_graph_changes(name, before, after, lines):
+    went = [line for line in before if line not in after]
+    came = [line for line in after if line not in before]
+    check(bool(lines) == bool(went or came), name, "is shown:", bool(lines))
+    check(lines == ["-" + line for line in went] + ["+" + line for line in came],
+          name, "shows its changes and only those")
+
+
+def check_loop_changes(name, before, after, lines):
+    """What went and came turns one program into the other, and kernels are named."""
+    plain = [collections.Counter(line.strip() for line in text) for text in (before, after)]
+    check(plain[0] - signed(lines, "-") + signed(lines, "+") == plain[1] and
+          not signed(lines, "-") - plain[0], name, "shows what it changes")
+    check(len(lines) <= len(before) + len(after) and (before != after) == bool(lines),
+          name, "shows only that")
+    check(all(re.match(r"[-+] |[-+]program|[-+]}|   kernel ", line) for line in lines), name,
+          "has other lines:", [l for l in lines if l[0] not in "-+"][:3])
+
+
 def check_dump_changes():
-    """--after=all names exactly the passes whose graph is another one afterwards."""
+    """--after=all names exactly the passes whose graph or program is another afterwards."""
     model = models + "/vt_fashion.vt"
-    rows = call("passes").stdout.splitlines()
     told = expect(["dump", model, "--after=all"], 0).stdout
     parts = re.split(r"^--- after (\w+)\n", told, flags=re.M)
     check(parts[0] == "", "nothing before the first pass")
     shown = dict(zip(parts[1::2], parts[2::2]))
-    before = expect(["dump", model], 0).stdout.splitlines()
-    for row in rows:
+    before, examine = expect(["dump", model], 0).stdout.splitlines(), check_graph_changes
+    for row in call("passes").stdout.splitlines():
         name = row.split()[0]
-        if name == "lower":
-            break
         after = call("dump", model, "--after=" + name).stdout.splitlines()
-        went = [line for line in before if line not in after]
-        came = [line for line in after if line not in before]
-        lines = shown.get(name, "").splitlines()
-        check((name in shown) == bool(went or came), name, "is shown:", name in shown)
-        check(lines == ["-" + line for line in went] + ["+" + line for line in came],
-              name, "shows its changes and only those")
+        if name == "lower":
+            before, examine = [], check_loop_changes
+        examine(name, before, after, shown.get(name, "").splitlines())
         before = after
-    check(len(shown) > 8, "passes change this network:", list(shown))
+    check(len(shown) > 12, "passes change this network:", list(shown))
+    check(len(shown["legalize"]) < len(told) / 20, "few lines have an exp")
 
 
 def check_graph_dump():
