@@ -4,12 +4,13 @@
  *   x * 1, x + 0, x / 1      -> x                       relu(relu(x)) -> relu(x)
  *   softmax, layer_norm, group_norm -> reductions and elementwise operators
  *   attention -> matmul, softmax, matmul by head
- *   linear with a computed weight   -> matmul
+ *   linear, convolution with a computed weight -> matmul (canonicalize_computed.c)
  *
  * Where the graph is to become an ONNX file for other engines (keep_norms), the third
  * line is left out: they have these operators.
  *
  * needs: nothing   makes: canonical   breaks: nothing   leaves: dead values */
+#include "passes/canonicalize.h"
 #include "passes/graph_passes.h"
 
 static bool is_scalar(const Value *v, double value)
@@ -170,17 +171,6 @@ static Value *rule_group_norm(Graph *g, Value *v)
     return y;
 }
 
-/* x W^T + b with a computed W */
-static Value *rule_linear(Graph *g, Value *v)
-{
-    if (v->op != OP_linear || value_is_static(v->args[1]) || v->args[0]->type.shape.rank < 2)
-        return NULL;
-    Attrs attrs = attrs_default();
-    attrs.transpose_b = true;
-    Value *y = graph_add(g, v, v, OP_matmul, &attrs, 2, v->args);
-    return v->nargs == 3 ? bin(g, v, OP_add, y, v->args[2]) : y;
-}
-
 static Value *permuted(Graph *g, Value *v, Value *x, const int64_t *perm)
 {
     Attrs attrs = attrs_default();
@@ -222,9 +212,10 @@ static Value *rule_attention(Graph *g, Value *v)
 }
 
 typedef Value *Rule(Graph *graph, Value *value);
-static Rule *const rules[] = {rule_identity,   rule_relu,       rule_transpose,
-                              rule_reshape,    rule_softmax,    rule_layer_norm,
-                              rule_group_norm, rule_linear, rule_attention};
+static Rule *const rules[] = {rule_identity,   rule_relu,      rule_transpose,
+                              rule_reshape,    rule_softmax,   rule_layer_norm,
+                              rule_group_norm, rule_attention, rule_computed_linear,
+                              rule_computed_convolution};
 
 void pass_canonicalize(Graph *graph, const Target *target)
 {

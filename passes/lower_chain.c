@@ -75,33 +75,45 @@ static const Expr *clamp(Lower *l, const Value *v, const Expr *x)
     return x;
 }
 
+/* f32 to i32: truncated, the nearest that there is, NaN 0. The conversion itself knows
+ * only what is in range, of which the largest f32 is 2^31 - 128. */
+static const Expr *whole_of(Lower *l, const Expr *x)
+{
+    Arena *a = l->arena;
+    int lanes = x->type.lanes;
+    const Expr *number = expr_bin(a, EX_eq, x, x);
+    const Expr *fits = expr_tri(a, EX_select, number, x, real(l, 0, lanes));
+    fits = expr_bin(a, EX_max, fits, real(l, -2147483648.0, lanes));
+    fits = expr_bin(a, EX_min, fits, real(l, 2147483520.0, lanes));
+    return expr_tri(a, EX_select, expr_bin(a, EX_le, real(l, 2147483648.0, lanes), x),
+                    expr_int(a, INT32_MAX, lanes), expr_cast(a, fits, DT_i32));
+}
+
 /* Masks (bool in registers) are all ones or zero; numbers are made from them by
- * and-ing with 1. NaN and out-of-range reals are tamed before the conversion. */
+ * and-ing with 1. */
 static const Expr *cast(Lower *l, const Value *v, const Expr *x)
 {
     Arena *a = l->arena;
     int lanes = x->type.lanes;
-    bool from_bool = v->args[0]->type.dtype == DT_bool;
     DType from = v->args[0]->type.dtype, to = v->attr.to;
     if (from == to)
         return x;
-    if (from_bool)
+    if (from == DT_bool)
         x = expr_bin(a, EX_and, x, expr_int(a, 1, lanes));
-    if (to == DT_bool)
-        return expr_bin(a, EX_ne, x,
-                        x->type.dtype == DT_f32 ? real(l, 0, lanes)
-                                                : expr_int(a, 0, lanes));
-    if (from == DT_f32) {
-        double low = to == DT_u8 ? 0 : -2147483648.0;
-        double high = to == DT_u8 ? 255 : 2147483520.0;
-        const Expr *number = expr_bin(a, EX_eq, x, x);
-        x = expr_tri(a, EX_select, number, x, real(l, 0, lanes));
-        x = expr_bin(a, EX_max, x, real(l, low, lanes));
-        x = expr_bin(a, EX_min, x, real(l, high, lanes));
-    }
-    if (to == DT_u8 && x->type.dtype == DT_f32)
+    if (to == DT_bool && from == DT_f32)
+        return expr_bin(a, EX_ne, x, real(l, 0, lanes));
+    if (to == DT_f32)
+        return expr_cast(a, x, DT_f32);
+    if (from == DT_f32)
+        x = whole_of(l, x);
+    else if (from == DT_u8)
         x = expr_cast(a, x, DT_i32);
-    return x->type.dtype == to ? x : expr_cast(a, x, to);
+    if (to == DT_bool)
+        return expr_bin(a, EX_ne, x, expr_int(a, 0, lanes));
+    if (to != DT_u8)
+        return x;
+    x = expr_bin(a, EX_max, x, expr_int(a, 0, lanes));
+    return expr_cast(a, expr_bin(a, EX_min, x, expr_int(a, 255, lanes)), DT_u8);
 }
 
 static const Expr *pow_of(Lower *l, const Expr *x, const Expr *y)

@@ -5,26 +5,8 @@
  * CASE is a folder with graph.txt (ir/graph.h) and NAME.npy for each input and
  * weight; OUTPUT.exact.npy and OUTPUT.quick.npy are written into it. Prints the
  * seconds that quick mode took. */
-#include "tests/differential/npy_file.h"
-#include "support/file.h"
+#include "tests/differential/case_file.h"
 #include <time.h>
-
-static const Tensor **read_tensors(Arena *arena, const char *folder, Graph *graph)
-{
-    int n = 0;
-    FOR_VALUES(v, graph)
-        n += v->op == OP_input;
-    const Tensor **inputs = NEW(arena, const Tensor *, n + 1);
-    n = 0;
-    FOR_VALUES(v, graph) {
-        const char *path = arena_printf(arena, "%s/%s.npy", folder, v->attr.name);
-        if (v->op == OP_weight)
-            v->data = npy_read(arena, path, v->type);
-        if (v->op == OP_input)
-            inputs[n++] = npy_read(arena, path, v->type);
-    }
-    return inputs;
-}
 
 static void write_outputs(Arena *arena, const char *folder, const Graph *graph,
                           EvalMode mode, const Result *results)
@@ -51,16 +33,10 @@ static double seconds(void)
 static bool run_case(Arena *arena, const char *folder)
 {
     Diag *diag = diag_new(arena);
-    const char *path = arena_printf(arena, "%s/graph.txt", folder);
-    const Source *source = source_read(arena, diag, (Span){0}, path);
-    Graph *graph = source ? graph_parse(arena, source, diag) : NULL;
-    Text errors = text_new(arena);
-    if (!graph || !graph_verify(graph, &errors)) {
-        diag_print(diag, stderr, 0);
-        fputs(text_str(&errors), stderr);
+    const Tensor **inputs;
+    Graph *graph = case_read(arena, folder, &inputs);
+    if (!graph)
         return false;
-    }
-    const Tensor **inputs = read_tensors(arena, folder, graph);
     for (int mode = EVAL_exact; mode <= EVAL_quick; mode++) {
         double start = seconds();
         const Result *results =

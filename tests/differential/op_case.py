@@ -49,29 +49,38 @@ class Case:
         largest = np.abs(self.expected().astype(np.float64)).max()
         return max(largest, 1.0) if self.op in CANCELLING else largest
 
-    def text(self):
-        """The graph; the first tensor is an input, the others are weights."""
+    def lines(self, prefix="", inputs=1):
+        """Of a graph: the tensors, the first ones inputs and the others weights, the
+        operator and its output. The prefix tells the names of several cases apart."""
         lines = []
         for i, t in enumerate(self.tensors):
-            kind = "input" if i == 0 else "weight"
-            lines.append(f'%t{i} = {kind} name="t{i}" : {type_text(t)}')
-        args = ", ".join(f"%t{i}" for i in range(len(self.tensors)))
+            kind = "input" if i < inputs else "weight"
+            lines.append(f'%{prefix}t{i} = {kind} name="{prefix}t{i}" : {type_text(t)}')
+        args = ", ".join(f"%{prefix}t{i}" for i in range(len(self.tensors)))
         attrs = " ".join(f"{k}={spell(v)}" for k, v in self.attrs.items())
         shape = ",".join(map(str, self.expected().shape))
-        lines.append(f"%y = {self.op} {args} {attrs} : {self.dtype}[{shape}]")
-        lines.append('output "y" %y')
-        return 'graph "case" {\n  ' + "\n  ".join(lines) + "\n}\n"
+        label = f' label "{prefix}{self.op}"' if prefix else ""
+        return lines + [f"%{prefix}y = {self.op} {args} {attrs} : {self.dtype}[{shape}]{label}",
+                        f'output "{prefix}y" %{prefix}y']
+
+    def text(self):
+        return graph_text(self.lines())
 
 
 class SourceCase(Case):
-    """A graph of sources only, written out whole."""
+    """A graph of sources only: what makes %y, its tensor named t0."""
 
-    def __init__(self, op, line, expected, tensors=()):
+    def __init__(self, op, source, expected, tensors=()):
         super().__init__(op, list(tensors), {}, lambda *_: expected)
-        self.line = line
+        self.source = source
 
-    def text(self):
-        return f'graph "case" {{\n  {self.line}\n  output "y" %y\n}}\n'
+    def lines(self, prefix="", inputs=1):
+        source = self.source.replace('"t0"', f'"{prefix}t0"')
+        return [f"%{prefix}y = {source}", f'output "{prefix}y" %{prefix}y']
+
+
+def graph_text(lines):
+    return 'graph "case" {\n  ' + "\n  ".join(lines) + "\n}\n"
 
 
 # ---- drawing ---------------------------------------------------------------

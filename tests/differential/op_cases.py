@@ -562,25 +562,25 @@ def resize_bilinear_asymmetric(d):
 
 def source_input(d):
     x = d.real(*d.shape())
-    return SourceCase("input", f'%y = input name="t0" : {type_text(x)}', x, [x])
+    return SourceCase("input", f'input name="t0" : {type_text(x)}', x, [x])
 
 
 def source_weight(d):
     x = d.real(*d.shape())
-    return SourceCase("weight", f'%y = weight name="t0" : {type_text(x)}', x, [x])
+    return SourceCase("weight", f'weight name="t0" : {type_text(x)}', x, [x])
 
 
 def constant_fill(d):
     shape, value = d.shape(), d.size()
     text = ",".join(map(str, shape))
-    return SourceCase("constant", f"%y = constant value={value} : f32[{text}]",
+    return SourceCase("constant", f"constant value={value} : f32[{text}]",
                       np.full(shape, value, np.float64))
 
 
 def constant_data(d):
     x = d.coarse(d.size(), d.size(1, 3))
     data = ",".join(repr(float(e)) for e in x.flat)
-    return SourceCase("constant", f"%y = constant : {type_text(x)} data {{{data}}}", x)
+    return SourceCase("constant", f"constant : {type_text(x)} data {{{data}}}", x)
 
 
 # ---- all -------------------------------------------------------------------
