@@ -266,10 +266,13 @@ typedef struct Fill {
 static void body_fill(Lower *l, const At *at, void *context)
 {
     const Fill *fill = context;
-    build_store(&l->b, 0, at->index[0],
-                l->result->type.dtype == DT_f32
-                    ? expr_real(l->arena, fill->value, at->lanes)
-                    : expr_int(l->arena, (int64_t)fill->value, at->lanes));
+    DType dtype = l->result->type.dtype;
+    int64_t whole = dtype == DT_bool ? fill->value != 0 : (int64_t)fill->value;
+    const Expr *x = dtype == DT_f32 ? expr_real(l->arena, fill->value, at->lanes)
+                                    : expr_int(l->arena, whole, at->lanes);
+    if (dtype == DT_bool || dtype == DT_u8)
+        x = expr_cast(l->arena, x, DT_u8);
+    build_store(&l->b, 0, at->index[0], x);
 }
 
 /* For every dimension the source coordinate times its stride, as a table; the

@@ -108,6 +108,9 @@ def check_sums(path):
     check(0 < total["live_bytes"] <= total["workspace_bytes"] and
           total["weights_bytes"] >= 3.9 * total["params_without_norms"],
           "%s: memory is told" % r["model"])
+    check(total["workspace_bytes"] <= 1.1 * total["live_bytes"],
+          "%s: of the workspace %.3f times what is live at once" %
+          (r["model"], total["workspace_bytes"] / total["live_bytes"]))
     return r
 
 

@@ -386,8 +386,9 @@ def one_hot_outside(d):
 
 
 def any_tensor(d, shape):
-    kind = d.size(0, 1, 2)
-    x = [d.real(*shape), d.whole(*shape), d.truth(*shape)][kind]
+    kind = d.size(0, 1, 2, 3)
+    x = [d.real(*shape), d.whole(*shape), d.truth(*shape),
+         d.whole(*shape, low=0, high=255).astype(np.uint8)][kind]
     return x, NAMES[x.dtype]
 
 
@@ -397,9 +398,11 @@ def concat(d):
     tensors = []
     for _ in range(d.size(1, 2, 3, 5)):
         shape[axis] = d.size(1, 2, 5)
-        tensors.append(d.real(*shape))
+        tensors.append(shape.copy())
+    kind = d.size(0, 1, 2)
+    tensors = [[d.real, d.whole, d.truth][kind](*s) for s in tensors]
     return Case("concat", tensors, dict(axis=axis),
-                torch_op(lambda torch, *t: torch.cat(t, axis)))
+                torch_op(lambda torch, *t: torch.cat(t, axis)), NAMES[tensors[0].dtype])
 
 
 def slice_(d):
@@ -628,7 +631,8 @@ def binary_makers():
 def makers():
     return [
         source_input, source_weight, constant_fill, constant_data,
-        conv2d, conv2d, conv2d, conv2d_strided_point, conv1d, linear, matmul, attention, vecdot, unfold,
+        conv2d, conv2d, conv2d, conv2d_strided_point, conv1d, linear, matmul, attention,
+        vecdot, unfold,
         *[symmetric_pool(op, ceil_mode) for op in ["max_pool2d", "avg_pool2d"]
           for ceil_mode in [False, True]],
         asymmetric_max_pool, asymmetric_avg_pool,

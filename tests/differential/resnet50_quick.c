@@ -1,5 +1,6 @@
 /* ResNet-50 at 224x224: quick mode agrees with exact mode within 1e-4 of the
- * output's range, and the faster of two runs takes less than 3 seconds.
+ * output's range, and the faster of two runs takes less than 3 seconds of processor time,
+ * all threads together, which a busy machine does not lengthen.
  *
  *   resnet50_quick models/resnet50.vt */
 #include "frontend/frontend.h"
@@ -12,7 +13,7 @@ static const double tolerance = 1e-4, most_seconds = 3;
 static double now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
