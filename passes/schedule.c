@@ -120,6 +120,20 @@ static double balance_of(const Graph *graph, const Target *target)
     return bytes > target->llc_bytes ? target->far_balance : target->balance;
 }
 
+double schedule_cost(const Graph *graph, const Value *conv, Schedule schedule,
+                     const Target *target)
+{
+    double balance = balance_of(graph, target);
+    switch (schedule.algorithm) {
+    case ALGORITHM_direct: return direct_cost(conv, balance);
+    case ALGORITHM_winograd:
+    case ALGORITHM_winograd_online: return winograd_cost(conv, schedule, target, balance);
+    case ALGORITHM_toom_cook:
+    case ALGORITHM_COUNT: break;
+    }
+    return 0;
+}
+
 void pass_schedule(Graph *graph, const Target *target)
 {
     double balance = balance_of(graph, target);

@@ -8,5 +8,9 @@
 /* Can it be computed so, under the graph's options? direct has tile 0. */
 bool schedule_allowed(const Graph *graph, const Value *conv, Schedule schedule,
                       const Target *target);
+/* What the cost model thinks of it, in multiply-adds; 0 of what is never compared
+ * (toom_cook). */
+double schedule_cost(const Graph *graph, const Value *conv, Schedule schedule,
+                     const Target *target);
 
 #endif

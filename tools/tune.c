@@ -4,13 +4,15 @@
  * schedule, in which all layers have it that can. Their steps are timed in turns,
  * inside whole runs, so that caches hold what they will hold; each layer takes the
  * schedule with the least time. What all choices together give is then measured beside
- * the cost model's: where it is not faster, the cost model stands. */
+ * the cost model's: where it is not faster, the cost model stands. How well the cost
+ * model told the order of the times measured is said as well. */
 #include "tools/tune.h"
 #include "backends/llvm/llvm.h"
 #include "frontend/tuning.h"
 #include "ir/bilinear.h"
 #include "passes/schedule.h"
 #include "passes/toom_cook.h"
+#include "support/rank.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -175,6 +177,59 @@ static Tuning *choose(const Tune *t)
     return tuning;
 }
 
+/* ---- the cost model ---------------------------------------------------- */
+
+/* What was thought of every layer's schedules, and what was measured. */
+typedef struct Pairs {
+    VEC(double) cost, ms;
+} Pairs;
+
+static void add_pairs(const Tune *t, const Value *v, Pairs *pairs)
+{
+    const Graph *graph = t->candidate[0].program->graph;
+    const Target *target = t->c->target;
+    for (int i = 0; i < t->n; i++) {
+        Schedule schedule = i ? t->candidate[i].wish : v->schedule;
+        bool measured = i == 0 || (!same(schedule, v->schedule) &&
+                                   schedule_allowed(graph, v, schedule, target));
+        double cost = measured ? schedule_cost(graph, v, schedule, target) : 0;
+        if (cost <= 0)
+            continue;
+        VEC_PUSH(t->c->arena, pairs->cost, cost);
+        VEC_PUSH(t->c->arena, pairs->ms, layer_ms(&t->candidate[i], v->label));
+    }
+}
+
+/* Over all candidates of all layers, and the mean of those of one layer with three or
+ * more: the first asks whether costs are times, the second whether choices are good. */
+static const char *judge_model(const Tune *t)
+{
+    enum { LEAST = 3 };
+    Arena *arena = t->c->arena;
+    Pairs all = {0};
+    double within = 0;
+    int layers = 0, judged = 0;
+    FOR_VALUES(v, t->candidate[0].program->graph) {
+        int before = all.cost.n;
+        if (is_layer(v))
+            add_pairs(t, v, &all);
+        int n = all.cost.n - before;
+        layers += n > 0;
+        if (n < LEAST)
+            continue;
+        judged++;
+        within += rank_correlation(arena, all.cost.at + before, all.ms.at + before, n);
+    }
+    const char *mean = judged ? arena_printf(arena, ", %.2f within a layer (mean of %d)",
+                                             within / judged, judged) : "";
+    return arena_printf(arena, "cost model: rank correlation %.2f over %d candidates of %d "
+                               "layers%s",
+                        rank_correlation(arena, all.cost.at, all.ms.at, all.cost.n),
+                        all.cost.n, layers, mean);
+}
+
+/* ---- the result -------------------------------------------------------- */
+
 static double least_run(const VtcSession *session, int steps, double least)
 {
     double ms = bench_time_steps(session, 0, steps);
@@ -202,8 +257,9 @@ static bool write_result(Tune *t, Tuning *tuning, const double ms[2])
     Context *c = t->c;
     Text out = text_new(c->arena);
     bool faster = tuning->layers.n > 0 && ms[1] < ms[0];
-    text_printf(&out, "# vtc tune: %s for %s\n", t->candidate[0].program->name,
-                c->target->name);
+    const char *model = judge_model(t);
+    text_printf(&out, "# vtc tune: %s for %s\n# %s\n", t->candidate[0].program->name,
+                c->target->name, model);
     if (faster)
         tuning_write(tuning, &out);
     else
@@ -214,7 +270,7 @@ static bool write_result(Tune *t, Tuning *tuning, const double ms[2])
     outfile_write(file, text_str(&out), out.n);
     if (!outfile_close(file, c->diag))
         return false;
-    printf("%d layers tuned: %.3f ms, %.3f ms before\n", faster ? tuning->layers.n : 0,
+    printf("%s\n%d layers tuned: %.3f ms, %.3f ms before\n", model, faster ? tuning->layers.n : 0,
            faster ? ms[1] : ms[0], ms[0]);
     return true;
 }

@@ -29,8 +29,12 @@ def schedules(*options):
 
 # What is measured, is obeyed.
 r = expect(["tune", "net.vt", "--time=3", "-o", "net.tuned"], 0)
-check(re.fullmatch(r"\d+ layers tuned: [\d.]+ ms, [\d.]+ ms before\n", r.stdout), r.stdout)
-check(r.stderr == "", "quiet in a pipe: " + r.stderr)
+check(re.fullmatch(r"cost model: rank correlation -?[01]\.\d\d over (\d+) candidates of 3 layers"
+                   r"(, -?[01]\.\d\d within a layer \(mean of [12]\))?\n"
+                   r"\d+ layers tuned: [\d.]+ ms, [\d.]+ ms before\n", r.stdout), r.stdout)
+# On a busy machine not all candidates fit into the time, which is said.
+check(re.sub(r"vtc: warning: \d of \d candidates fit into the time\n", "", r.stderr) == "",
+      "quiet in a pipe: " + r.stderr)
 lines = [l for l in read("net.tuned").decode().splitlines() if not l.startswith("#")]
 check(all(re.fullmatch(r"(one|two) (direct|winograd\(\d\))", l) for l in lines), lines)
 found = schedules("--tuned=net.tuned")

@@ -1,4 +1,5 @@
-/* The arena and growing text: what everything else is written with. */
+/* The arena, growing text and ranks: what everything else is written with. */
+#include "support/rank.h"
 #include "support/text.h"
 #include "tests/unit/unit.h"
 #include <math.h>
@@ -123,6 +124,21 @@ static void test_distance(void)
     CU_ASSERT(text_distance("abc", far) >= 100);
 }
 
+static void test_ranks(void)
+{
+    Arena *arena = arena_new();
+    const double up[] = {1, 2, 30, 400}, down[] = {9, 8, 7, -6}, tied[] = {1, 2, 2, 3};
+    const double one[] = {5, 5, 5, 5}, swapped[] = {2, 1, 3, 4};
+    CU_ASSERT_DOUBLE_EQUAL(rank_correlation(arena, up, up, 4), 1, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(rank_correlation(arena, up, down, 4), -1, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(rank_correlation(arena, up, swapped, 4), 0.8, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(rank_correlation(arena, up, tied, 4), 0.9486832980505138, 1e-12);
+    CU_ASSERT_EQUAL(rank_correlation(arena, up, one, 4), 0);
+    CU_ASSERT_EQUAL(rank_correlation(arena, up, down, 1), 0);
+    CU_ASSERT_EQUAL(rank_correlation(arena, up, down, 0), 0);
+    arena_free(arena);
+}
+
 static const UnitTest tests[] = {
     {"arena aligns and clears",     test_arena_aligns_and_clears    },
     {"arena keeps large and small", test_arena_keeps_large_and_small},
@@ -132,6 +148,7 @@ static const UnitTest tests[] = {
     {"doubles read back",           test_doubles_read_back          },
     {"quoting",                     test_quoting                    },
     {"distance",                    test_distance                   },
+    {"ranks",                       test_ranks                      },
 };
 
 int main(void)
