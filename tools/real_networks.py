@@ -95,7 +95,9 @@ def compiled_outputs(path, x, dims, names):
 def compare(path, name, size, scale, dims):
     """The worst error, in parts of an output's range, and the first output of ours."""
     import onnxruntime
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     x = input_of(session, photograph(name), size, scale)
     wanted = session.run(None, {session.get_inputs()[0].name: x})
     found = compiled_outputs(path, x, dims, [o.name for o in session.get_outputs()])

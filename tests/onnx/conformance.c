@@ -1,6 +1,7 @@
-/* ONNX's own backend tests against the graph interpreter:
+/* ONNX's own backend tests against the graph interpreter and, --compiled, then
+ * against the code that LLVM makes after all passes:
  *
- *     conformance TEST-FOLDER... | --operators
+ *     conformance [--compiled] TEST-FOLDER... | --operators
  *
  * prints a line for each: "pass", "fail" or "refused", the folder, and why. A test
  * passes when every data set's outputs agree within the tolerance of onnx's runner
@@ -8,11 +9,13 @@
  * from the data, as the import asks for them. */
 #include "frontend/onnx.h"
 #include "support/file.h"
+#include "tests/onnx/run_compiled.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { MAX_PORTS = 64 };
+static bool is_compiled; /* --compiled */
 
 typedef struct DataSet {
     OnnxKnown in[MAX_PORTS], out[MAX_PORTS];
@@ -107,8 +110,16 @@ static const char *compare(Arena *arena, const Result *got, const OnnxKnown *wan
     return NULL;
 }
 
+static const char *compare_all(Arena *arena, const Result *got, const DataSet *data)
+{
+    const char *why = NULL;
+    for (int i = 0; i < data->outs && !why; i++)
+        why = compare(arena, &got[i], &data->out[i]);
+    return why;
+}
+
 /* NULL: agrees */
-static const char *run(Arena *arena, const Graph *graph, const DataSet *data, Diag *diag)
+static const char *run(Arena *arena, Graph *graph, const DataSet *data, Diag *diag)
 {
     const Tensor *inputs[MAX_PORTS];
     int n = 0;
@@ -123,17 +134,15 @@ static const char *run(Arena *arena, const Graph *graph, const DataSet *data, Di
             return arena_printf(arena, "the data of input '%s' do not fit", v->attr.name);
         inputs[n++] = known->tensor;
     }
-    Result *got = graph_eval(graph, EVAL_exact, inputs, arena, NULL, NULL, diag);
-    if (!got)
-        return first_error(diag);
     if (graph->outputs.n != data->outs)
         return "the number of outputs differs";
-    for (int i = 0; i < data->outs; i++) {
-        const char *why = compare(arena, &got[i], &data->out[i]);
-        if (why)
-            return why;
-    }
-    return NULL;
+    Result *got = graph_eval(graph, EVAL_exact, inputs, arena, NULL, NULL, diag);
+    const char *why = got ? compare_all(arena, got, data) : first_error(diag);
+    if (why || !is_compiled)
+        return why;
+    got = run_compiled(arena, graph, inputs, diag);
+    why = got ? compare_all(arena, got, data) : first_error(diag);
+    return why ? arena_printf(arena, "compiled: %s", why) : NULL;
 }
 
 static bool has_data(Arena *arena, const char *folder, int set)
@@ -185,6 +194,8 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "--operators") == 0)
         return print_operators();
     for (int i = 1; i < argc; i++)
+        is_compiled = is_compiled || strcmp(argv[i], "--compiled") == 0;
+    for (int i = 1 + is_compiled; i < argc; i++)
         failed += !test(argv[i]);
     return failed != 0;
 }
