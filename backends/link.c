@@ -47,6 +47,13 @@ static void words(Job *job, const char *text)
         word(job, at);
 }
 
+/* What the caller's environment adds to every call of the C compiler. */
+static void users_words(Job *job)
+{
+    const char *flags = getenv("VTC_CFLAGS");
+    words(job, flags ? flags : "");
+}
+
 static const char *wished_compiler(Job *job, const char *wish)
 {
     if (process_starts(wish))
@@ -133,6 +140,7 @@ bool job_compile(Job *job, const Target *target, const char *source, const char 
     word(job, "-I");
     word(job, job->dir);
     words(job, more);
+    users_words(job);
     if (job->options->debug) /* the same input gives the same bytes */
         words(job, arena_printf(job->arena, "-g -ffile-prefix-map=%s=.", job->dir));
     word(job, source);
@@ -226,6 +234,7 @@ static bool link_exe(Job *job, const char *out)
     if (c)
         word(job, job_temp(job, "_main.o"));
     runtime_words(job);
+    users_words(job);
     words(job, "-lpthread -lm");
     return run_command(job, "the linker");
 }
@@ -252,6 +261,8 @@ bool job_link(Job *job, const char *out)
         words(job, "-shared -o");
         word(job, out);
         object_words(job);
+        if (!job->linker)
+            users_words(job);
         word(job, job->linker ? "--as-needed" : "-lm");
         return run_command(job, "the linker");
     case EMIT_lib:

@@ -2,6 +2,7 @@
 #include "backends/verify.h"
 #include "backends/blob.h"
 #include "backends/llvm/llvm.h"
+#include "backends/process.h"
 #include <math.h>
 #include <string.h>
 
@@ -293,10 +294,12 @@ static void run_compiled(Verify *v, const Program *p, const Stage *stage, const 
         run_executors(v, p, stage, m);
 }
 
-static void skip(Verify *v, const char *stage, const Diag *quiet)
+/* Only what is not there is skipped: a network that a compiler refuses is wrong. */
+static void not_made(Verify *v, const char *stage, const Diag *quiet, bool is_there)
 {
-    text_printf(v->report, "%-22s skipped: %s\n", stage,
+    text_printf(v->report, "%-22s %s: %s\n", stage, is_there ? "failed" : "skipped",
                 quiet->messages.n ? quiet->messages.at[0]->text : "does not load");
+    v->failed = v->failed || is_there;
 }
 
 static void run_compilers(Verify *v, const Program *p, const Memory *m)
@@ -308,7 +311,7 @@ static void run_compilers(Verify *v, const Program *p, const Memory *m)
         if (stage.model)
             run_compiled(v, p, &stage, m);
         else
-            skip(v, stage.name, quiet);
+            not_made(v, stage.name, quiet, process_starts(v->o->compilers[i]));
     }
 }
 
@@ -321,7 +324,7 @@ static void run_llvm(Verify *v, const Program *p, const Blob *blob, const Memory
     if (stage.model)
         run_compiled(v, p, &stage, m);
     else
-        skip(v, stage.name, quiet);
+        not_made(v, stage.name, quiet, llvm_available(diag_new(v->arena)));
 }
 
 static bool write_vector(Verify *v, const char *name, int port, const void *data,
@@ -360,10 +363,9 @@ static void verify_program(Verify *v, const Program *p)
         inputs[i] = v->o->inputs[i]->data;
     for (int i = 0; i < p->graph->outputs.n; i++) {
         int64_t bytes = type_bytes(&p->graph->outputs.at[i].value->type);
-        outputs[i] = arena_alloc(v->arena, (size_t)bytes + 64);
+        outputs[i] = arena_alloc(v->arena, (size_t)bytes);
     }
-    Memory m = {blob.payload, arena_alloc(v->arena, (size_t)p->workspace_bytes + 64), inputs,
-                outputs};
+    Memory m = {blob.payload, arena_alloc(v->arena, (size_t)p->workspace_bytes), inputs, outputs};
     if (!v->o->whole)
         run_stage(v, p, &(Stage){"loop interpreter", NULL}, &m);
     if (v->failed)

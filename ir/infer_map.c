@@ -225,6 +225,18 @@ bool infer_slice(Infer *in)
     return true;
 }
 
+/* Can an element of the type hold it? */
+static bool holds(DType dtype, double value)
+{
+    switch (dtype) {
+    case DT_i32: return value >= INT32_MIN && value <= INT32_MAX && value == floor(value);
+    case DT_u8: return value >= 0 && value <= 255 && value == floor(value);
+    case DT_bool: return value == 0 || value == 1;
+    case DT_f32: case DT_f16: case DT_bf16: case DTYPE_COUNT: break;
+    }
+    return true;
+}
+
 bool infer_pad(Infer *in)
 {
     Shape *s = &in->type->shape;
@@ -235,6 +247,8 @@ bool infer_pad(Infer *in)
     if (in->attr->mode != MODE_constant && in->attr->mode != MODE_reflect)
         FAIL("mode must be constant or reflect, is %s",
              mode_name[in->attr->mode]);
+    if (!holds(in->type->dtype, in->attr->value))
+        FAIL("value %g is no %s", in->attr->value, dtype_info[in->type->dtype].name);
     for (int d = 0; d < s->rank; d++) {
         int64_t before = pad->at[d], after = pad->at[d + s->rank];
         if (before < 0 || after < 0 || before > INT32_MAX || after > INT32_MAX)

@@ -6,6 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+enum { GAP = 16 }; /* after every block, where the sanitizer finds who steps over */
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+enum { GAP = 0 };
+#endif
+
 enum { FIRST_CHUNK = 64 * 1024, LARGE = 1024 * 1024, CHUNK_HEAD = 64 };
 
 typedef struct Chunk {
@@ -32,6 +44,7 @@ static Chunk *chunk_new(size_t size)
         out_of_memory();
     Chunk *chunk = memory;
     *chunk = (Chunk){.size = size};
+    ASAN_POISON_MEMORY_REGION((char *)chunk + CHUNK_HEAD, size);
     return chunk;
 }
 
@@ -47,6 +60,7 @@ void arena_free(Arena *arena)
 {
     for (Chunk *c = arena->chunks, *next; c; c = next) {
         next = c->next;
+        ASAN_UNPOISON_MEMORY_REGION((char *)c + CHUNK_HEAD, c->size);
         free(c);
     }
     free(arena);
@@ -73,7 +87,7 @@ void *arena_alloc(Arena *arena, size_t size)
         at = alloc_large(arena, size);
     } else {
         Chunk *c = arena->chunks;
-        size_t start = c ? (c->used + align - 1) & ~(align - 1) : 0;
+        size_t start = c ? (c->used + GAP + align - 1) & ~(align - 1) : 0;
         if (!c || start + size > c->size) {
             size_t wish = c && c->size < LARGE ? c->size * 2 : FIRST_CHUNK;
             c = chunk_new(wish > 2 * size ? wish : 2 * size);
@@ -84,6 +98,7 @@ void *arena_alloc(Arena *arena, size_t size)
         at = (char *)c + CHUNK_HEAD + start;
         c->used = start + size;
     }
+    ASAN_UNPOISON_MEMORY_REGION(at, size);
     memset(at, 0, size);
     return at;
 }

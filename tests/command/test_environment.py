@@ -58,6 +58,11 @@ def check_compiler():
     expect(["build", "small.vt", "-o", "out"], 3, "the C compiler failed",
            env=dict(os.environ, CC=path("failing")))
     os.unlink(path("failing"))
+    strange = dict(os.environ, VTC_CFLAGS="-Wall --no-such-flag")
+    expect(["build", "small.vt", "-o", "out"], 3, "the C compiler failed", env=strange)
+    r = call("verify", "small.vt", "--backend=c", env=strange)
+    check(r.returncode == 1 and "C by gcc               failed" in r.stdout,
+          "what a compiler refuses is no success:", r.stdout)
     nothing_left("no compiler", before)
     expect(["build", "small.vt", "--emit=c", "-o", "sources"], 0, env=alone)
     shutil.rmtree(path("sources"))
