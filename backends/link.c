@@ -2,6 +2,7 @@
  * archivers, linkers, of this machine or of another. */
 #include "backends/job.h"
 #include "backends/process.h"
+#include "support/progress.h"
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +121,10 @@ bool job_find_linker(Job *job)
 static bool run_command(Job *job, const char *what)
 {
     VEC_PUSH(job->arena, job->command, NULL);
+    if (!job->options->verbose)
+        progress("%s: %s for %s", job->program->name, what, job->program->target->name);
     int code = build_spawn(job->command.at, job->options->verbose);
+    progress_end();
     job->command.n = 0;
     if (code == 0)
         return true;

@@ -3,6 +3,7 @@
  * loads it once and passes every call on. */
 #include "backends/llvm/plugin.h"
 #include "support/file.h"
+#include "support/progress.h"
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +62,9 @@ bool llvm_compile(const Program *program, const Abi *abi, const Blob *blob,
     LlvmRequest request = {program, abi, blob, options, put_file, out};
     if (!out)
         return false;
+    progress("%s: LLVM for %s", program->name, program->target->name);
     bool good = plugin->make(&request, diag);
+    progress_end();
     return good ? outfile_close(out, diag) : (outfile_drop(out), false);
 }
 
@@ -82,5 +85,8 @@ bool llvm_print(const Program *program, const Abi *abi, const LlvmOptions *optio
 const VtcModel *llvm_load(const Program *program, const Blob *blob, Diag *diag)
 {
     const LlvmPlugin *plugin = plugin_of(diag);
-    return plugin ? plugin->load(program, blob, diag) : NULL;
+    progress("%s: LLVM", program->name);
+    const VtcModel *model = plugin ? plugin->load(program, blob, diag) : NULL;
+    progress_end();
+    return model;
 }

@@ -3,6 +3,7 @@
 #include "backends/blob.h"
 #include "backends/llvm/llvm.h"
 #include "backends/process.h"
+#include "support/progress.h"
 #include <math.h>
 #include <string.h>
 
@@ -103,6 +104,7 @@ static void after_pass(void *context, const PassInfo *pass, const Graph *graph,
                        const Program *program)
 {
     Verify *v = context;
+    progress("verify: after pass %s", pass->name);
     if (v->o->hook)
         v->o->hook(v->o->context, pass, (Graph *)(uintptr_t)graph,
                    (Program *)(uintptr_t)program);
@@ -227,6 +229,7 @@ static void run_stage(Verify *v, const Program *p, const Stage *stage, const Mem
     for (int i = 0; i < p->steps.n; i++) {
         const Step *step = &p->steps.at[i];
         bool is_output = step->value->place.home == HOME_output;
+        progress("verify: %s, step %d of %d, %s", stage->name, i + 1, p->steps.n, step->name);
         if (run_step(p, stage, m, i) != 0) {
             refused(v, stage->name, arena_printf(v->arena, "step %s", step->name));
             return;
@@ -249,6 +252,7 @@ static void run_whole(Verify *v, const Program *p, const Stage *stage, const Mem
 {
     Difference worst = {0};
     clear(p, m);
+    progress("verify: %s, the whole network", stage->name);
     if (stage->model->run(m->weights, m->inputs, m->outputs, m->workspace, NULL) != 0) {
         refused(v, stage->name, "the run");
         return;
@@ -389,6 +393,7 @@ bool verify_graph(Graph *graph, const VerifyOptions *options, Text *report, Diag
     Program *program = NULL;
     bool small = graph_macs(graph) < EXACT_MACS;
     v.mode = small || options->exact ? EVAL_exact : EVAL_quick;
+    progress("verify: the reference");
     v.reference = graph_eval(graph, v.mode, options->inputs, v.arena, NULL, NULL, diag);
     if (!v.reference)
         return false;
@@ -397,8 +402,11 @@ bool verify_graph(Graph *graph, const VerifyOptions *options, Text *report, Diag
     pipeline.after = after_pass;
     pipeline.context = &v;
     if (!pipeline_run(graph, options->target, &pipeline, &program, diag) || !program ||
-        v.failed)
+        v.failed) {
+        progress_end();
         return false;
+    }
+    progress("verify: the values on the way");
     v.mode = small || options->exact ? EVAL_exact : EVAL_quick;
     if (!options->whole) {
         text_printf(report, "%-22s agree with the graph as written\n", "passes");
@@ -406,5 +414,6 @@ bool verify_graph(Graph *graph, const VerifyOptions *options, Text *report, Diag
         graph_eval(graph, v.mode, options->inputs, v.arena, keep_value, &v, diag);
     }
     verify_program(&v, program);
+    progress_end();
     return !v.failed;
 }

@@ -12,6 +12,7 @@
  * (ends_branch). Without these the rounding of f32 grows through deep networks as it
  * does in no trained one. */
 #include "frontend/weights.h"
+#include "support/progress.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -401,8 +402,11 @@ void weights_init(Graph *graph, uint64_t seed)
     FOR_VALUES(v, graph)
         for (int i = 0; i < v->nargs; i++)
             c.uses[v->args[i]->id]++;
-    FOR_VALUES(v, graph)
+    FOR_VALUES(v, graph) {
+        progress("random weights: %s", v->label ? v->label : op_info[v->op].name);
         calibrate_value(&c, v);
+    }
+    progress_end();
     FOR_VALUES(v, graph)
         free(c.result[v->id].quick);
     arena_free(arena);

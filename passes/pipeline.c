@@ -1,6 +1,7 @@
 /* The pipeline: rows of passes.def run in order, verified, timed, shown. */
 #include "passes/graph_passes.h"
 #include "passes/program_passes.h"
+#include "support/progress.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -161,7 +162,9 @@ bool pipeline_run(Graph *graph, const Target *target,
         if (!is_wanted(options, pass))
             continue;
         double begin = seconds();
+        progress("pass %s", pass->name);
         run_pass(pass, graph, target, options, program);
+        progress_end();
         if (options->time)
             fprintf(stderr, "%-24s %9.3f ms\n", pass->name, 1e3 * (seconds() - begin));
         if (options->after)

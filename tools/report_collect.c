@@ -1,6 +1,7 @@
 /* What a network costs: its values counted as they are stated, then the steps that
  * the passes made of them, added up by layer and by stage. */
 #include "tools/report.h"
+#include "support/progress.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -190,8 +191,10 @@ Report *report_collect(Context *c, const char *path, bool lower)
     Context work = *c;
     work.arena = arena_new();
     work.diag = diag_new(work.arena);
+    progress("report: %s", path);
     Report *r = collect(&work, c->arena, path, lower);
     bool good = r && !work.diag->errors;
+    progress_end();
     diag_print(work.diag, stderr, 50);
     arena_free(work.arena);
     return good ? r : NULL;

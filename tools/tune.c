@@ -12,10 +12,10 @@
 #include "ir/bilinear.h"
 #include "passes/schedule.h"
 #include "passes/toom_cook.h"
+#include "support/progress.h"
 #include "support/rank.h"
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MOST_CANDIDATES = 16, LEAST_ROUNDS = 3, FINAL_ROUNDS = 20 };
 
@@ -36,18 +36,6 @@ typedef struct Tune {
     Candidate candidate[MOST_CANDIDATES];
     int n, wished; /* built; that there would be */
 } Tune;
-
-static void tell(const char *what, int i, int n)
-{
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[Ktune: %s %d of %d", what, i, n);
-}
-
-static void tell_end(void)
-{
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[K");
-}
 
 /* ---- candidates -------------------------------------------------------- */
 
@@ -101,7 +89,7 @@ static bool add_candidate(Tune *t, Schedule wish)
     double left = t->deadline - bench_now_ms();
     if (left < 3 * t->candidate[0].build_ms)
         return true;
-    tell("compiling candidate", t->n, t->n);
+    progress("tune: compiling candidate %d of %d", t->n, t->n);
     Candidate *candidate = &t->candidate[t->n];
     candidate->wish = wish;
     if (!build(t, candidate, tuning))
@@ -134,7 +122,7 @@ static void time_candidates(Tune *t)
 {
     int rounds = 0;
     for (; rounds < LEAST_ROUNDS || bench_now_ms() < t->deadline; rounds++) {
-        tell("round", rounds + 1, rounds + 1);
+        progress("tune: round %d of %d", rounds + 1, rounds + 1);
         for (int i = 0; i < t->n; i++)
             time_candidate(&t->candidate[i], rounds == 0);
     }
@@ -244,7 +232,7 @@ static bool compare(Tune *t, Tuning *tuning, double ms[2])
         return false;
     ms[0] = ms[1] = 1e30;
     for (int i = 0; i < FINAL_ROUNDS; i++) {
-        tell("comparing, round", i + 1, FINAL_ROUNDS);
+        progress("tune: comparing, round %d of %d", i + 1, FINAL_ROUNDS);
         ms[0] = least_run(&plain->session, plain->program->steps.n, ms[0]);
         ms[1] = least_run(&tuned.session, tuned.program->steps.n, ms[1]);
     }
@@ -294,7 +282,7 @@ static int tune(Tune *t)
         return EXIT_INPUT;
     if (!tuning->layers.n)
         ms[0] = least_run(&t->candidate[0].session, t->candidate[0].program->steps.n, 1e30);
-    tell_end();
+    progress_end();
     return write_result(t, tuning, ms) ? EXIT_OK : EXIT_ENVIRONMENT;
 }
 

@@ -252,6 +252,38 @@ def check_quiet():
         check(p.wait(20) in (-signal.SIGPIPE, 0) and not p.stderr.read(), "a closed pipe")
 
 
+def on_terminal(args, **more):
+    """What is written to stderr when that is a terminal."""
+    ours, theirs = os.openpty()
+    r = subprocess.run([vtc, *args], cwd=work, stdout=subprocess.DEVNULL, stderr=theirs, **more)
+    os.close(theirs)
+    text = b""
+    while True:
+        try:
+            text += os.read(ours, 65536) # at the end of a terminal: an error
+        except OSError:
+            break
+    os.close(ours)
+    return r.returncode, text.decode()
+
+
+def check_progress():
+    """Long work (a slow compiler's) says on a terminal what it is at, and takes that away."""
+    write("slow-cc", "#!/bin/sh\ntest \"$1\" = --version || sleep 0.4\nexec cc \"$@\"\n")
+    os.chmod(path("slow-cc"), 0o755)
+    slowly = dict(os.environ, CC=path("slow-cc"))
+    code, text = on_terminal(["build", "small.vt", "-o", "out"], env=slowly)
+    lines = text.split("\r\x1b[K")
+    check(code == 0 and "small: the linker for " in text and lines[0] == lines[-1] == "" and
+          not any("\n" in line for line in lines), "progress is", repr(text))
+    r = expect(["build", "small.vt", "-o", "out"], 0, env=slowly)
+    check(not r.stderr + r.stdout, "quiet in a pipe:", repr(r.stderr))
+    code, text = on_terminal(["check", "small.vt"])
+    check((code, text) == (0, ""), "what is quick says nothing", repr(text))
+    for name in "slow-cc", "out":
+        os.unlink(path(name))
+
+
 prepare()
 check_compiler()
 check_llvm()
@@ -264,4 +296,5 @@ if slow:
 else:
     check_signals()
 check_quiet()
+check_progress()
 finish()
