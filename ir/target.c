@@ -79,6 +79,6 @@ void targets_agree(Target *levels, int n)
     panel -= panel % levels[0].lanes;
     for (int i = 0; i < n; i++) {
         levels[i].panel = panel;
-        levels[i].balance = levels[0].balance;
+        levels[i].newest = &levels[0];
     }
 }

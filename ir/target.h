@@ -20,6 +20,8 @@ typedef struct Target {
     int tile_rows;      /* output pixels in one register tile */
     int tile_vectors;   /* vectors of output channels in it */
     int panel;          /* columns of packed weights; 0: those of a tile */
+    const struct Target *newest; /* of levels in one program: the one that chooses
+                                  * algorithms for all of them; NULL: none other */
     int unroll;         /* of the reduction loop */
     int l1_bytes, l2_bytes;
     int prefetch;       /* f32 that weights are asked for ahead; 0: never */
@@ -44,7 +46,8 @@ const Target *target_native(void);
 /* Columns of a panel of packed weights. */
 int target_panel(const Target *target);
 /* Changes levels of one processor, the newest first, so that their weights are packed
- * alike and one blob serves all: panels that the narrowest can hold in registers. */
+ * alike and one blob serves all: panels that the narrowest can hold in registers, and
+ * the newest's algorithms. The array must live as long as what is compiled for it. */
 void targets_agree(Target *levels, int n);
 /* Can this machine run its code as it is? */
 bool target_runs_here(const Target *target);

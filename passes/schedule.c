@@ -134,13 +134,24 @@ double schedule_cost(const Graph *graph, const Value *conv, Schedule schedule,
     return 0;
 }
 
+/* Levels that share their weights take the newest's choice, where they can. */
+static Schedule choose_shared(const Graph *graph, const Value *conv, const Target *target)
+{
+    if (target->newest) {
+        const Target *newest = target->newest;
+        Schedule schedule = choose(graph, conv, newest, balance_of(graph, newest));
+        if (schedule_allowed(graph, conv, schedule, target))
+            return schedule;
+    }
+    return choose(graph, conv, target, balance_of(graph, target));
+}
+
 void pass_schedule(Graph *graph, const Target *target)
 {
-    double balance = balance_of(graph, target);
     FOR_VALUES(v, graph) {
         if (v->group < 0 || op_info[v->op].class != CLASS_conv)
             continue;
         const Schedule *tuned = tuned_for(graph, v, target);
-        v->schedule = tuned ? *tuned : choose(graph, v, target, balance);
+        v->schedule = tuned ? *tuned : choose_shared(graph, v, target);
     }
 }

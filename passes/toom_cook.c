@@ -34,7 +34,7 @@ ToomCook toom_cook_of(const Value *v, const Target *target)
     Window w = window_of(v);
     ToomCook g = {.b = bilinear_shared(TOOM_COOK_TILE, (int)w.kernel_w, (int)w.stride_w),
                   .kernel_h = w.kernel_h, .stride = w.stride_w};
-    int64_t width = (int64_t)target->lanes * target->tile_vectors;
+    int64_t width = target_panel(target);
     int64_t outputs = v->type.shape.dim[1];
     g.group = g.stride * v->args[1]->type.shape.dim[1];
     g.width = outputs < width ? outputs : width;
