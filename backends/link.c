@@ -118,7 +118,8 @@ bool job_find_linker(Job *job)
     return job->linker != NULL;
 }
 
-static bool run_command(Job *job, const char *what)
+/* `packages` has the tool and what it rests on. */
+static bool run_command(Job *job, const char *what, const char *packages)
 {
     VEC_PUSH(job->arena, job->command, NULL);
     if (!job->options->verbose)
@@ -128,8 +129,16 @@ static bool run_command(Job *job, const char *what)
     job->command.n = 0;
     if (code == 0)
         return true;
-    diag_error(job->diag, (Span){0}, code < 0 ? "cannot run %s" : "%s failed", what);
+    diag_error(job->diag, (Span){0}, code < 0 ? "cannot run %s: install the packages '%s'"
+                                              : "%s failed (what it needs is in the packages '%s')",
+               what, packages);
     return false;
+}
+
+/* Of compiling and linking for a target. */
+static const char *packages_of(const Target *target)
+{
+    return *target->package ? target->package : "gcc libc6-dev";
 }
 
 bool job_compile(Job *job, const Target *target, const char *source, const char *object,
@@ -150,7 +159,7 @@ bool job_compile(Job *job, const Target *target, const char *source, const char 
     word(job, source);
     word(job, "-o");
     word(job, object);
-    return run_command(job, "the C compiler");
+    return run_command(job, "the C compiler", packages_of(target));
 }
 
 /* ---- linking ----------------------------------------------------------- */
@@ -221,7 +230,7 @@ static bool link_exe_alone(Job *job, const char *out)
     object_words(job);
     word(job, runtime_library(job->arena));
     words(job, arena_printf(job->arena, "-lm -lc %s/crtn.o", lib));
-    return run_command(job, "the linker (packages binutils, libc6-dev)");
+    return run_command(job, "the linker", "binutils libc6-dev");
 }
 
 static bool link_exe(Job *job, const char *out)
@@ -240,20 +249,32 @@ static bool link_exe(Job *job, const char *out)
     runtime_words(job);
     users_words(job);
     words(job, "-lpthread -lm");
-    return run_command(job, "the linker");
+    return run_command(job, "the linker", packages_of(job->program->target));
 }
 
-/* gcc-ar stands beside a cross gcc; LLVM's knows every format. */
-static void archive_words(Job *job)
+/* gcc-ar stands beside a cross gcc; LLVM's knows every format. Returns the package. */
+static const char *archive_words(Job *job)
 {
-    const char *cc = job->program->target->cc;
-    size_t n = strlen(cc);
-    if (!*cc)
+    const Target *target = job->program->target;
+    size_t n = strlen(target->cc);
+    if (!n) {
         words(job, "ar rcsD");
-    else if (n > 4 && strcmp(cc + n - 4, "-gcc") == 0)
-        words(job, arena_printf(job->arena, "%s-ar rcsD", cc));
-    else
-        words(job, "llvm-ar-19 rcsD");
+        return "binutils";
+    }
+    if (n > 4 && strcmp(target->cc + n - 4, "-gcc") == 0) {
+        words(job, arena_printf(job->arena, "%s-ar rcsD", target->cc));
+        return target->package;
+    }
+    words(job, "llvm-ar-19 rcsD");
+    return "llvm-19";
+}
+
+static bool link_lib(Job *job, const char *out)
+{
+    const char *package = archive_words(job);
+    word(job, out);
+    object_words(job);
+    return run_command(job, "the archiver", package);
 }
 
 bool job_link(Job *job, const char *out)
@@ -268,19 +289,15 @@ bool job_link(Job *job, const char *out)
         if (!job->linker)
             users_words(job);
         word(job, job->linker ? "--as-needed" : "-lm");
-        return run_command(job, "the linker");
-    case EMIT_lib:
-        archive_words(job);
-        word(job, out);
-        object_words(job);
-        return run_command(job, "the archiver");
+        return run_command(job, "the linker", packages_of(job->program->target));
+    case EMIT_lib: return link_lib(job, out);
     case EMIT_obj:
         words(job, job->linker ? job->linker : job->compiler);
         words(job, job->linker ? "" : job->program->target->cc_flags);
         words(job, job->linker ? "-r -o" : "-r -nostdlib -o");
         word(job, out);
         object_words(job);
-        return run_command(job, "the linker");
+        return run_command(job, "the linker", packages_of(job->program->target));
     case EMIT_c: case EMIT_asm: case EMIT_llvm: break;
     }
     return false;

@@ -146,6 +146,15 @@ def test_bare(folder):
         bare = build_bare(folder, "--backend=c", "--emit=obj", "--target=" + target, "-o", "x.o")
         check(bare.returncode == 3 and package in bare.stderr,
               f"a missing compiler for {target} is exit 3 and names {package}")
+    for target, package in (("x86-64-v2", "binutils"), ("aarch64", "gcc-aarch64-linux-gnu"),
+                            ("wasm32", "llvm-19")):
+        bare = build_bare(folder, "--backend=llvm", "--emit=lib", "--target=" + target, "-o", "x.a")
+        check(bare.returncode == 3 and f"'{package}" in bare.stderr,
+              f"a missing archiver for {target} is exit 3 and names {package}")
+    for target, package in (("x86-64-v2", "gcc"), ("aarch64", "gcc-aarch64-linux-gnu")):
+        bare = build_bare(folder, "--backend=llvm", "--target=" + target, "-o", "x")
+        check(bare.returncode == 3 and package in bare.stderr,
+              f"a missing linker for {target} is exit 3 and names {package}")
     os.symlink(shutil.which("ld"), os.path.join(folder, "ld"))
     if os.environ.get("VTC_SANITIZED"):
         print("skipped: a sanitized runtime is not linked by ld alone")
