@@ -585,10 +585,12 @@ static void graph_read(Importer *in, const Onnx__GraphProto *g)
     for (size_t i = 0; i < g->n_initializer; i++)
         if (in->diag->errors < MOST_ERRORS)
             initializer_add(in, g->initializer[i]);
+    int errors = in->diag->errors;
     for (size_t i = 0; i < g->n_input; i++)
         input_add(in, g->input[i]);
+    bool inputs_known = in->diag->errors == errors; /* else nodes would complain of guesses */
     unsupported_list(in, g);
-    for (size_t i = 0; i < g->n_node; i++)
+    for (size_t i = 0; i < g->n_node && inputs_known; i++)
         if (in->diag->errors < MOST_ERRORS)
             node_build(in, g->node[i]);
     if (!in->diag->errors)
