@@ -3,6 +3,14 @@
 #include <ctype.h>
 #include <string.h>
 
+int weights_align(const Target *target, size_t bytes)
+{
+    enum { LINE = 64, PAGE = 4096, HUGE_PAGE = 2 << 20, WORTH = 4 * HUGE_PAGE };
+    if (target->freestanding || bytes < PAGE)
+        return LINE;
+    return bytes < WORTH ? PAGE : HUGE_PAGE;
+}
+
 const char *abi_identifier(Arena *arena, const char *name)
 {
     char *id = arena_printf(arena, "%s%s", isdigit((unsigned char)name[0]) ? "n" : "", name);

@@ -63,6 +63,9 @@ void abi_check_emittable(const Program *program);
 const char *abi_step_symbol(Arena *arena, const Step *step, int i);
 /* The first step that a kernel is for; NULL: none. */
 const Step *abi_first_step(const Program *program, const Kernel *kernel);
+/* Alignment of embedded weights: large ones to huge pages, by which systems then map
+ * them (support/file.c, [Large writes]). */
+int weights_align(const Target *target, size_t bytes);
 /* A C identifier from any name. */
 const char *abi_identifier(Arena *arena, const char *name);
 

@@ -44,7 +44,7 @@ static void weights_assembly(const Job *job, const char *blob_path, Text *out)
                      "    .globl %s_weights\n    .type %s_weights, %sobject\n%s_weights:\n"
                      "    .incbin ",
                 name, target->wasm ? "\"\",@" : "\"a\",%progbits",
-                target->freestanding ? 64 : 4096, name, name, target->wasm ? "@" : "%", name);
+                weights_align(target, job->blob.bytes), name, name, target->wasm ? "@" : "%", name);
     text_quoted(out, blob_path);
     text_printf(out, ", 64\n    .size %s_weights, %lld\n", name, (long long)job->blob.bytes);
     if (!target->wasm)

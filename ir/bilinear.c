@@ -29,20 +29,32 @@ static int product_of(int n, int without, double *c)
     return degree;
 }
 
-/* Correlation of stride 1, its last point at infinity. */
+/* What point j's products of the first n points are divided by. */
+static double scale_of(int n, int j)
+{
+    double scale = 1;
+    for (int k = 0; k < n; k++)
+        scale *= k == j ? 1 : point[j] - point[k];
+    return scale;
+}
+
+/* Correlation of stride 1, its last point at infinity. Rows may be scaled at will where
+ * columns of another matrix are scaled back: G keeps plain powers, since there are the
+ * most weights to transform, and A^T divides, a pair of points p and -p alike, so that
+ * the rows and columns of both pair (passes/transform.c). */
 static Bilinear toom_cook(int outputs, int taps)
 {
     int n = outputs + taps - 1;
     Bilinear b = {.outputs = outputs, .taps = taps, .stride = 1, .inputs = n, .points = n};
     for (int j = 0; j < n - 1; j++) {
-        double scale = 1;
-        for (int k = 0; k < n - 1; k++)
-            scale *= k == j ? 1 : point[j] - point[k];
+        double scale = scale_of(n - 1, j), both = point[j] < 0 ? scale_of(n - 1, j - 1) : scale;
         for (int i = 0; i < outputs; i++)
-            b.at[i][j] = power(point[j], i);
+            b.at[i][j] = power(point[j], i) / both;
         for (int k = 0; k < taps; k++)
-            b.g[j][k] = power(point[j], k) / scale;
+            b.g[j][k] = power(point[j], k);
         product_of(n - 1, j, b.bt[j]);
+        for (int q = 0; q < n; q++)
+            b.bt[j][q] *= both / scale;
     }
     b.at[outputs - 1][n - 1] = b.g[n - 1][taps - 1] = 1;
     product_of(n - 1, -1, b.bt[n - 1]);

@@ -28,9 +28,10 @@ typedef struct Stretch {
     bool whole;
     Index tap, start;
     int64_t count;
-    /* What is read after this stretch is asked for, `lines` (of 16 f32) with each
-     * unrolled part of the loop, from element `ahead` of an operand on. */
-    int lines, operand;
+    /* What is read after this stretch is asked for, `first` lines (of 16 f32) before
+     * and `lines` with each unrolled part of the loop, from element `ahead` of an
+     * operand on. */
+    int first, lines, operand;
     Index ahead;
     bool near; /* instead, what this tile reads some steps later */
 } Stretch;

@@ -83,7 +83,7 @@ static void plan_tiles(Lower *l, Plan *p)
     int64_t extent = c->rows.axis[c->rows.n - 1].extent, columns = c->columns.extent;
     int64_t vectors = vectors_of(columns < c->panel ? columns : c->panel, c->lanes);
     int64_t most = l->target->tile_rows * l->target->tile_vectors / vectors;
-    most = most < 1 ? 1 : most > 8 ? 8 : most;
+    most = most < 1 ? 1 : most > 9 ? 9 : most;
     p->rows = best_rows(extent, most < extent ? most : extent, vectors);
     p->tiles = extent / p->rows;
     p->rest = extent % p->rows;
@@ -155,8 +155,8 @@ static void one_tile(Lower *l, const Plan *p, const Spot *spot, Index tile, int 
     TilePlace at = {.at = spot->at, .rows = rows, .columns = spot->columns};
     Axis axis = tile_axis(l, p);
     at_move(&at.at, l->operands, &axis, tile);
-    if (stretch.lines && work == TILE_multiply) {
-        int64_t each = stretch.count / l->target->unroll * stretch.lines * LINE;
+    if (stretch.first + stretch.lines && work == TILE_multiply) {
+        int64_t each = (stretch.count / l->target->unroll * stretch.lines + stretch.first) * LINE;
         stretch.ahead = build_index(&l->b, "ahead",
                                     index_add(stretch.ahead, index_mul(tile, each)));
     }
@@ -349,12 +349,13 @@ void contraction_work(Lower *l, Contraction *c, At at, TileWork work, const Ahea
     Spot spot = {at, index_const(0), c->columns.extent};
     Stretch stretch = {.count = c->run};
     if (ahead && l->target->prefetch) {
-        int64_t parts = (p.tiles + (p.rest > 0)) * (c->run / l->target->unroll);
-        int64_t lines = (ahead->elements / LINE + parts * ahead->rounds - 1) /
-                        (parts * ahead->rounds);
-        stretch.lines = (int)lines;
+        int64_t tiles = p.tiles + (p.rest > 0), parts = c->run / l->target->unroll;
+        int64_t runs = tiles * ahead->rounds;
+        int64_t lines = (ahead->elements / LINE + runs - 1) / runs;
+        stretch.lines = parts ? (int)(lines / parts) : 0;
+        stretch.first = parts ? (int)(lines % parts) : 0;
         stretch.operand = ahead->operand;
-        stretch.ahead = index_add(ahead->from, index_mul(ahead->round, parts * lines * LINE));
+        stretch.ahead = index_add(ahead->from, index_mul(ahead->round, tiles * lines * LINE));
     }
     each_tile(l, &p, &spot, work, stretch);
 }

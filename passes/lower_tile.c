@@ -107,12 +107,10 @@ static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index b_at, 
     }
 }
 
-static void ask_ahead(Lower *l, const Tile *t, Index part)
+static void ask_ahead(Lower *l, const Tile *t, Index at, int lines)
 {
-    const Stretch *s = t->stretch;
-    Index at = index_add(s->ahead, index_mul(part, s->lines * LINE));
-    for (int i = 0; i < s->lines; i++)
-        build_prefetch(&l->b, s->operand, index_plus(at, i * LINE));
+    for (int i = 0; i < lines; i++)
+        build_prefetch(&l->b, t->stretch->operand, index_plus(at, i * LINE));
 }
 
 static void tile_run(Lower *l, const Tile *t, const Index *row_at)
@@ -125,8 +123,10 @@ static void tile_run(Lower *l, const Tile *t, const Index *row_at)
     Index b = build_index(&l->b, "w", index_add(t->k_base, index_mul(s->start, t->c->b_step)));
     int64_t whole = s->count / unroll, rest = s->count % unroll;
     if (whole) {
+        ask_ahead(l, t, s->ahead, s->first);
         const IVar *k = build_for(&l->b, "k", whole, false);
-        ask_ahead(l, t, index_var(k));
+        ask_ahead(l, t, index_add(index_plus(s->ahead, s->first * LINE),
+                                  index_mul(index_var(k), s->lines * LINE)), s->lines);
         const IVar *u = build_for(&l->b, "u", unroll, true);
         tile_step(l, t, at, b, index_add(index_mul(index_var(k), unroll), index_var(u)));
         build_end(&l->b);

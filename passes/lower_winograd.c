@@ -71,7 +71,8 @@ static void input_columns(Lower *l, const Wino *w, Index entry, Index channel)
     transform_build(&l->b, l->target, &g->b.bt, g->b.points, side, in, out);
     for (int p = 0; p < g->b.points; p++)
         build_store(&l->b, w->t,
-                    index_plus(index_mul(index_var(column), lanes), p * side * lanes),
+                    index_plus(index_mul(index_var(column), lanes),
+                               p * side * lanes),
                     out[p]);
     build_end(&l->b);
 }
@@ -103,22 +104,25 @@ static void build_inputs(Lower *l, const Wino *w, Index first, Index v)
     const IVar *tile = build_for(&l->b, "tile", g->tiles_w, false);
     Index entry = index_mul(index_add(first, index_var(tile)), side * side);
     v = index_add(v, index_mul(index_var(tile), g->v_tile));
-    const IVar *block = build_for(&l->b, "ic", g->inputs / lanes, false);
-    Index channel = index_mul(index_var(block), lanes);
-    input_columns(l, w, entry, channel);
-    input_rows(l, w, index_add(v, channel));
+    const IVar *block = build_for(&l->b, "block", g->inputs / g->v_tile, false);
+    const IVar *vector = build_for(&l->b, "ic", g->v_tile / lanes, false);
+    Index within = index_mul(index_var(vector), lanes);
+    input_columns(l, w, entry, index_add(index_mul(index_var(block), g->v_tile), within));
+    input_rows(l, w, index_add(v, index_add(index_mul(index_var(block), g->v_block), within)));
+    build_end(&l->b);
     build_end(&l->b);
     build_end(&l->b);
 }
 
 /* ---- weights, online ---------------------------------------------------- */
 
-/* U[point] = G w G^T for one input channel and one vector of outputs: `from` is
- * the weight's element at the first window position, `to` that of U. */
-static void transform_weight(Lower *l, const Wino *w, Index from, Index to)
+/* U[point] = G w G^T for one input channel, one vector of outputs and a row of points:
+ * `from` is the weight's element at the first window position, `to` that of U.
+ * What belongs to other points is not read, and so not worked out (simplify). */
+static void transform_weight(Lower *l, const Wino *w, int row, Index from, Index to)
 {
     const Winograd *g = &w->g;
-    const Expr *rows[MAX_POINTS][MAX_POINTS], *in[MAX_POINTS], *out[MAX_POINTS];
+    const Expr *column[MAX_POINTS], *in[MAX_POINTS], *out[MAX_POINTS];
     int taps = g->b.taps, points = g->b.points;
     for (int kw = 0; kw < taps; kw++) {
         for (int kh = 0; kh < taps; kh++) {
@@ -127,25 +131,29 @@ static void transform_weight(Lower *l, const Wino *w, Index from, Index to)
                                                      l->target->lanes));
         }
         transform_build(&l->b, l->target, &g->b.g, points, taps, in, out);
-        for (int p = 0; p < points; p++)
-            rows[p][kw] = out[p];
+        column[kw] = out[row];
     }
-    for (int p = 0; p < points; p++) {
-        transform_build(&l->b, l->target, &g->b.g, points, taps, rows[p], out);
-        for (int q = 0; q < points; q++)
-            build_store(&l->b, w->u, index_plus(to, (p * points + q) * g->u_point), out[q]);
-    }
+    transform_build(&l->b, l->target, &g->b.g, points, taps, column, out);
+    for (int p = 0; p < points; p++)
+        build_store(&l->b, w->u, index_plus(to, p * g->u_point), out[p]);
 }
 
-/* The first weight of some input channels, layout windows (ir/pack.h). */
-static Index weights_from(const Wino *w, Index panel, Index part)
+/* A part of the input channels: which of its block, and which block. */
+typedef struct Part {
+    Index block, within;
+} Part;
+
+/* The first weight of a part, layout windows (ir/pack.h). */
+static Index weights_from(const Wino *w, Index panel, Part part)
 {
     const Winograd *g = &w->g;
     int64_t channel = g->b.taps * g->b.taps * g->width;
-    return index_add(index_mul(panel, g->inputs * channel), index_mul(part, g->part * channel));
+    Index at = index_mul(panel, g->inputs * channel);
+    at = index_add(at, index_mul(part.block, g->v_tile * channel));
+    return index_add(at, index_mul(part.within, g->part * channel));
 }
 
-static void build_weights(Lower *l, const Wino *w, Index panel, Index part)
+static void build_weights(Lower *l, const Wino *w, int row, Index panel, Part part)
 {
     const Winograd *g = &w->g;
     int lanes = l->target->lanes;
@@ -155,7 +163,7 @@ static void build_weights(Lower *l, const Wino *w, Index panel, Index part)
     Index to = index_add(index_mul(index_var(channel), g->width), column);
     Index from = index_add(weights_from(w, panel, part), column);
     from = index_add(from, index_mul(index_var(channel), g->b.taps * g->b.taps * g->width));
-    transform_weight(l, w, from, to);
+    transform_weight(l, w, row, from, to);
     build_end(&l->b);
     build_end(&l->b);
 }
@@ -196,20 +204,24 @@ static void build_products(Lower *l, const Wino *w, Index panel, int64_t columns
     build_end(&l->b);
 }
 
-/* For each point, the work on all tiles; `part` tells the input channels. */
-static void each_point(Lower *l, const Wino *w, int64_t columns, TileWork work, Index panel,
-                       Index part)
+/* For `count` points from `first` on, the work on all tiles. The weights of the next part
+ * are asked for meanwhile, evenly over all points. */
+static void each_point(Lower *l, const Wino *w, int64_t first, int64_t count,
+                       int64_t columns, TileWork work, Index panel, Part part)
 {
     const Winograd *g = &w->g;
     Contraction c = products_of(l, w, columns);
-    const IVar *point = build_for(&l->b, "point", g->points, false);
+    const IVar *point = build_for(&l->b, "point", count, false);
+    Index all = index_plus(index_var(point), first);
     At at = at_origin(l, 1, NULL);
-    at.index[w->v] = index_add(index_mul(index_var(point), g->v_point),
-                               index_mul(part, g->part));
-    at.index[w->m] = index_mul(index_var(point), g->m_point);
+    at.index[w->v] = index_add(index_mul(all, g->v_point),
+                               index_add(index_mul(part.block, g->v_block),
+                                         index_mul(part.within, g->part)));
+    at.index[w->m] = index_mul(all, g->m_point);
     at.index[w->u] = index_mul(index_var(point), g->u_point);
-    Ahead ahead = {w->weight, weights_from(w, panel, index_plus(part, 1)),
-                   g->part * g->b.taps * g->b.taps * g->width, g->points, index_var(point)};
+    Part next = {part.block, index_plus(part.within, 1)};
+    Ahead ahead = {w->weight, weights_from(w, panel, next),
+                   g->part * g->b.taps * g->b.taps * g->width, g->points, all};
     contraction_work(l, &c, at, work, work == TILE_multiply ? &ahead : NULL);
     build_end(&l->b);
 }
@@ -217,10 +229,15 @@ static void each_point(Lower *l, const Wino *w, int64_t columns, TileWork work, 
 static void build_online(Lower *l, const Wino *w, Index panel, int64_t columns)
 {
     const Winograd *g = &w->g;
-    each_point(l, w, columns, TILE_begin, panel, index_const(0));
-    const IVar *part = build_for(&l->b, "part", g->inputs / g->part, false);
-    build_weights(l, w, panel, index_var(part));
-    each_point(l, w, columns, TILE_multiply, panel, index_var(part));
+    Part part = {index_const(0), index_const(0)};
+    each_point(l, w, 0, g->points, columns, TILE_begin, panel, part);
+    part.block = index_var(build_for(&l->b, "block", g->inputs / g->v_tile, false));
+    part.within = index_var(build_for(&l->b, "part", g->v_tile / g->part, false));
+    for (int row = 0; row < g->b.points; row++) {
+        build_weights(l, w, row, panel, part);
+        each_point(l, w, row * g->b.points, g->b.points, columns, TILE_multiply, panel, part);
+    }
+    build_end(&l->b);
     build_end(&l->b);
 }
 
@@ -237,7 +254,8 @@ static void output_columns(Lower *l, const Wino *w, Index m, int lanes)
     for (int p = 0; p < points; p++)
         in[p] = build_let(&l->b, "m",
                           expr_load(l->arena, l->kernel, w->m,
-                                    index_plus(m, p * points * g->m_point), lanes));
+                                    index_plus(m, p * points * g->m_point),
+                                    lanes));
     transform_build(&l->b, l->target, &g->b.at, g->b.outputs, points, in, out);
     for (int row = 0; row < g->b.outputs; row++)
         build_store(&l->b, w->t,

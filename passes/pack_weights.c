@@ -7,6 +7,7 @@
  *
  * needs: grouped laid_out   makes: packed   breaks: nothing   leaves: nothing */
 #include "passes/graph_passes.h"
+#include "passes/winograd.h"
 #include <string.h>
 
 static Layout layout_for(const Value *conv, const Target *target)
@@ -25,8 +26,10 @@ static Layout layout_for(const Value *conv, const Target *target)
     int width = target_panel(target);
     layout.kind = LAYOUT_panels;
     layout.groups = (int)groups;
-    if (conv->schedule.algorithm == ALGORITHM_winograd_online)
+    if (conv->schedule.algorithm == ALGORITHM_winograd_online) {
         layout.kind = LAYOUT_windows;
+        width = (int)winograd_of(conv, conv->schedule, target).width;
+    }
     if (conv->schedule.algorithm == ALGORITHM_winograd ||
         conv->schedule.algorithm == ALGORITHM_toom_cook) {
         bool square = conv->schedule.algorithm == ALGORITHM_winograd;

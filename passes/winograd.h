@@ -19,7 +19,9 @@ typedef struct Winograd {
     int64_t tiles;             /* of one task's products */
     int64_t v_tile, v_point;   /* transformed inputs: elements from one to the next */
     int64_t m_point;           /* products: the same; a tile's are `width` apart */
-    /* Weights transformed in the step, `part` input channels at a time. */
+    int64_t v_block;           /* blocks of v_tile input channels: the same */
+    /* Weights transformed in the step, for `part` input channels and one row of points
+     * at a time. */
     bool online;
     int64_t part, u_point;
     int64_t v_count, m_count, t_count, u_count; /* elements of inputs, products,

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { HUGE_PAGE = 2 << 20 };
+
 /* Opens and sizes the file; -1 when that failed. */
 static int open_sized(const char *path, size_t *bytes, VtcError *error)
 {
@@ -35,6 +37,19 @@ static int open_sized(const char *path, size_t *bytes, VtcError *error)
     return -1;
 }
 
+/* Huge pages are only ever a gain of speed; where there are none, nothing changes. */
+static void advise_huge(const void *data, uint64_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    uintptr_t from = (uintptr_t)data & ~(uintptr_t)(HUGE_PAGE - 1);
+    if (bytes >= HUGE_PAGE)
+        (void)madvise((void *)from, (size_t)((uintptr_t)data - from + bytes), MADV_HUGEPAGE);
+#else
+    (void)data;
+    (void)bytes;
+#endif
+}
+
 static int map_file(VtcWeights *weights, const char *path, VtcError *error)
 {
     VtcError ignored;
@@ -49,9 +64,7 @@ static int map_file(VtcWeights *weights, const char *path, VtcError *error)
     if (map == MAP_FAILED)
         return vtc_fail(error, VTC_ERR_OPEN, "%s: cannot map weights: %s", path,
                         strerror(reason));
-#ifdef MADV_HUGEPAGE
-    (void)madvise(map, bytes, MADV_HUGEPAGE); /* only ever a gain of speed */
-#endif
+    advise_huge(map, bytes);
     weights->map = map;
     weights->map_bytes = bytes;
     return VTC_OK;
@@ -135,6 +148,7 @@ static int weights_embedded(VtcWeights *weights, const VtcModel *model,
                         "'%s' has no weights in the program: give their file",
                         model->name);
     weights->data = model->weights;
+    advise_huge(model->weights, model->weights_bytes);
     return VTC_OK;
 }
 

@@ -138,7 +138,7 @@ static LLVMValueRef weights(Unit *u)
     LLVMTypeRef type = LLVMArrayType2(u->i8, u->blob->bytes);
     LLVMValueRef global = LLVMAddGlobal(u->module, type, name);
     LLVMSetGlobalConstant(global, true);
-    LLVMSetAlignment(global, u->blob->bytes >= 4096 ? 4096 : 64);
+    LLVMSetAlignment(global, (unsigned)weights_align(u->program->target, u->blob->bytes));
     if (u->options->with_weights)
         LLVMSetInitializer(global, LLVMConstStringInContext2(u->context,
                                                              (const char *)u->blob->payload,

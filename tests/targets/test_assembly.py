@@ -3,7 +3,8 @@
     test_assembly.py VTC SCRATCH
 
 Reads the assembly of gcc, clang and LLVM for AVX-512 and AVX2. An innermost loop with
-many multiply-adds is a product's. In it all of them have the full width of a register,
+many multiply-adds and no other arithmetic is a product's (one that also adds or
+multiplies transforms tiles). In it all of them have the full width of a register,
 every weight is loaded once for many, and next to nothing goes to the stack and back.
 """
 import os
@@ -66,7 +67,7 @@ def read_assembly(text, target, what):
     found = whole = 0
     for function, body in innermost_loops(text.splitlines()):
         fma = [l for l in body if "vfmadd" in l]
-        if len(fma) < fewest:
+        if len(fma) < fewest or any(re.match(r"\s+v(add|sub|mul)p[sd]\s", l) for l in body):
             continue
         found += 1
         name = "%s, %s (%d multiply-adds)" % (what, function, len(fma))
