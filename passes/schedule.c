@@ -55,6 +55,20 @@ static double winograd_cost(const Value *conv, Schedule schedule, const Target *
     return cost * (1 + step_of_tile * (schedule.tile - 2));
 }
 
+/* In multiply-adds; a direct convolution's weights come in while others multiply. */
+static double cost_of(const Value *conv, Schedule schedule, const Target *target,
+                      double balance)
+{
+    switch (schedule.algorithm) {
+    case ALGORITHM_direct: return (double)value_macs(conv);
+    case ALGORITHM_winograd:
+    case ALGORITHM_winograd_online: return winograd_cost(conv, schedule, target, balance);
+    case ALGORITHM_toom_cook:
+    case ALGORITHM_COUNT: break;
+    }
+    return 0;
+}
+
 bool schedule_allowed(const Graph *graph, const Value *conv, Schedule schedule,
                       const Target *target)
 {
@@ -79,13 +93,13 @@ static Schedule choose(const Graph *graph, const Value *conv, const Target *targ
     Schedule stem = {ALGORITHM_toom_cook, TOOM_COOK_TILE};
     if (schedule_allowed(graph, conv, stem, target))
         return stem;
-    double least = (double)value_macs(conv);
+    double least = cost_of(conv, best, target, balance);
     static const Algorithm algorithms[] = {ALGORITHM_winograd, ALGORITHM_winograd_online};
     for (int i = 0; i < 2 * (BILINEAR_MOST - 1); i++) {
         Schedule schedule = {algorithms[i % 2], 2 + i / 2};
         if (!schedule_allowed(graph, conv, schedule, target))
             continue;
-        double cost = winograd_cost(conv, schedule, target, balance);
+        double cost = cost_of(conv, schedule, target, balance);
         if (cost < least) {
             least = cost;
             best = schedule;
@@ -123,15 +137,7 @@ static double balance_of(const Graph *graph, const Target *target)
 double schedule_cost(const Graph *graph, const Value *conv, Schedule schedule,
                      const Target *target)
 {
-    double balance = balance_of(graph, target);
-    switch (schedule.algorithm) {
-    case ALGORITHM_direct: return direct_cost(conv, balance);
-    case ALGORITHM_winograd:
-    case ALGORITHM_winograd_online: return winograd_cost(conv, schedule, target, balance);
-    case ALGORITHM_toom_cook:
-    case ALGORITHM_COUNT: break;
-    }
-    return 0;
+    return cost_of(conv, schedule, target, balance_of(graph, target));
 }
 
 /* Levels that share their weights take the newest's choice, where they can. */
