@@ -147,22 +147,27 @@ static Value *reshaped(Graph *g, Value *v, Value *x, int rank, const int64_t *di
     return un(g, v, OP_reshape, &attrs, x);
 }
 
-/* [N,C,..] as [N,G,C/G,..], normalised over all but the first two */
+/* [N,C,..] as [N,G,C/G,..], normalised over all but the first two; without a dimension to
+ * spare as [N,G,C/G * ..] */
 static Value *rule_group_norm(Graph *g, Value *v)
 {
     const Shape *s = &v->type.shape;
-    if (v->op != OP_group_norm || s->rank == MAX_RANK || g->options.keep_norms)
+    if (v->op != OP_group_norm || g->options.keep_norms)
         return NULL;
     int64_t split[MAX_RANK] = {s->dim[0], v->attr.groups, s->dim[1] / v->attr.groups};
     int64_t channels[MAX_RANK] = {1, s->dim[1]};
+    int rank = s->rank < MAX_RANK ? s->rank + 1 : 3;
     Ints axes = {0};
     for (int d = 2; d < s->rank; d++) {
-        split[d + 1] = s->dim[d];
+        if (rank == 3)
+            split[2] *= s->dim[d];
+        else
+            split[d + 1] = s->dim[d];
         channels[d] = 1;
     }
-    for (int d = 2; d <= s->rank; d++)
+    for (int d = 2; d < rank; d++)
         axes.at[axes.n++] = d;
-    Value *x = reshaped(g, v, v->args[0], s->rank + 1, split);
+    Value *x = reshaped(g, v, v->args[0], rank, split);
     Value *y = reshaped(g, v, normalised(g, v, x, &axes), s->rank, s->dim);
     if (v->nargs > 1)
         y = bin(g, v, OP_mul, y, reshaped(g, v, v->args[1], s->rank, channels));

@@ -7,6 +7,8 @@ writes what a compiled program takes, with no other package:
     test_images.npy    f32 [10000, 1, 28, 28], normalised as vt_fashion.vt says
     test_labels.npy    i32 [10000]
     item-0.png ...     the first test images, 28x28 grey
+
+test_images.npy is written last and whole or not at all: where it is, all is there.
 """
 import gzip
 import os
@@ -70,13 +72,15 @@ def main():
     os.makedirs(out, exist_ok=True)
     n, pixels, labels = load("t10k")
     floats = [struct.pack("<f", value) for value in NORMALISED]
-    npy_write(os.path.join(out, "test_images.npy"), "<f4", (n, 1, SIDE, SIDE),
-              b"".join([floats[p] for p in pixels]))
     npy_write(os.path.join(out, "test_labels.npy"), "<i4", (n,),
               b"".join([struct.pack("<i", label) for label in labels]))
     for i in range(PNGS):
         at = i * SIDE * SIDE
         png_write(os.path.join(out, "item-%d.png" % i), pixels[at:at + SIDE * SIDE])
+    images = os.path.join(out, "test_images.npy")
+    npy_write(images + ".part", "<f4", (n, 1, SIDE, SIDE),
+              b"".join([floats[p] for p in pixels]))
+    os.replace(images + ".part", images)
 
 
 if __name__ == "__main__":

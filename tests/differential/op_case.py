@@ -4,6 +4,7 @@ import math
 import numpy as np
 
 SIZES = [1, 2, 3, 5, 7, 11, 13]
+MOST_RANK = 8
 # Results can cancel to nearly nothing: errors count against terms of size 1.
 CANCELLING = {"conv2d", "conv1d", "linear", "matmul", "vecdot", "attention", "layer_norm",
               "group_norm", "batch_norm", "gelu", "resize"}
@@ -97,10 +98,12 @@ class Draw:
         return bool(self.random.integers(2))
 
     def shape(self, low=1, high=5):
-        """Of a rank in low..high, at most some thousand elements."""
+        """Of a rank in low..high, at most some thousand elements; now and then of the
+        highest rank there is."""
+        deep = high == 5 and self.random.integers(6) == 0
         while True:
-            rank = int(self.random.integers(low, high + 1))
-            shape = [self.size() for _ in range(rank)]
+            rank = MOST_RANK if deep else int(self.random.integers(low, high + 1))
+            shape = [self.size(1, 1, 2, 3) if deep else self.size() for _ in range(rank)]
             if math.prod(shape) <= 6000:
                 return shape
 

@@ -217,7 +217,7 @@ def layer_norm(d):
 
 def group_norm(d):
     groups, eps = d.size(1, 2, 3), 1e-5
-    shape = d.shape(2, 4)
+    shape = d.shape(2, 5)
     shape[1] = c = groups * d.size(1, 2, 5)
     weights = [d.real(c), d.real(c)][:d.size(0, 1, 2)]
 
