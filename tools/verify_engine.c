@@ -43,9 +43,11 @@ static bool input_write(const Engine *e, int i, const Tensor *t)
 
 static int engine_run(const Engine *e)
 {
+    static const char script[] = "onnxruntime_run.py";
     Arena *a = e->c->arena;
+    const char *found = part_find(a, script, VTC_TOOLS_DIR "/onnxruntime_run.py");
     char *argv[] = {arena_strdup(a, python_of()),
-                    arena_strdup(a, VTC_TOOLS_DIR "/onnxruntime_run.py"),
+                    arena_strdup(a, found ? found : script),
                     arena_strdup(a, e->model),
                     arena_strdup(a, e->dir),
                     arena_strdup(a, e->base),

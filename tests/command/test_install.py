@@ -39,6 +39,16 @@ def check_installed():
         skip("the installed LLVM part: this vtc was built without LLVM")
 
 
+def check_engine():
+    """The script that runs ONNX Runtime is the prefix's own; the Python here only tells it."""
+    python = path(write("python", '#!/bin/sh\necho "$1" > asked\nexit 42\n'))
+    os.chmod(python, 0o755)
+    call("verify", "small.vt", "--with=onnxruntime", program=path("moved/bin/vtc"),
+         env=dict(os.environ, VTC_ONNXRUNTIME_PYTHON=python))
+    asked = os.path.realpath(read("asked").decode().strip())
+    check(asked == os.path.realpath(path("moved/lib/vtc/onnxruntime_run.py")), "its script:", asked)
+
+
 def check_runtime_alone():
     """Its folder builds by its own CMakeLists.txt with nothing around it, and a network in C
     is linked with what comes out."""
@@ -62,5 +72,6 @@ def check_runtime_alone():
 copy(here + "/report/small.vt", "small.vt")
 expect(["init", "small.vt", "-o", "small.safetensors"], 0)
 check_installed()
+check_engine()
 check_runtime_alone()
 finish()
