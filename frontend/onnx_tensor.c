@@ -226,7 +226,9 @@ Tensor *onnx_tensor(Arena *arena, Diag *diag, const char *dir, const From *from,
 {
     Type type = {DT_f32, {0}};
     int errors = diag->errors;
-    if (!shape_read(diag, from, &type, empty) || *empty)
+    bool read = shape_read(diag, from, &type, empty);
+    *empty = *empty && read;
+    if (!read || *empty)
         return NULL;
     int64_t n = shape_count(&type.shape);
     int width = width_of(from->data_type);

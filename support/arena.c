@@ -106,7 +106,8 @@ void *arena_alloc(Arena *arena, size_t size)
 char *arena_strndup(Arena *arena, const char *text, size_t length)
 {
     char *copy = arena_alloc(arena, length + 1);
-    memcpy(copy, text, length);
+    if (length) /* of nothing, text may be NULL */
+        memcpy(copy, text, length);
     return copy;
 }
 
