@@ -15,7 +15,7 @@ typedef struct VtcBench {
 /* On the session's inputs as they are. Prints the smallest and the median time
  * of a run and, for layers, the smallest time of each step when it runs by
  * itself. VTC_ERR_RANGE for layers without run_steps, _MEMORY, errors of run. */
-int vtc_bench_run(const VtcSession *session, const VtcBench *bench, FILE *out,
+int vtc_bench_run(VtcSession *session, const VtcBench *bench, FILE *out,
                   VtcError *error);
 
 /* Inputs when none are given: the same pattern every time, -1..1 for f32, 0 for

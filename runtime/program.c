@@ -249,6 +249,8 @@ static int fill_inputs(Program *p, int64_t index, VtcError *error)
 static int run_item(Program *p, int64_t index, VtcError *error)
 {
     int status = fill_inputs(p, index, error);
+    if (index == 1)
+        vtc_session_settle(&p->session);
     if (status == VTC_OK)
         status = vtc_session_run(&p->session, error);
     if (status != VTC_OK)

@@ -1,41 +1,24 @@
 /* A network ready to run. */
-#define _GNU_SOURCE /* madvise */
+#define _POSIX_C_SOURCE 200809L
 #include "session.h"
+
+#include "pages.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-enum { CACHE_LINE = 64, HUGE_PAGE = 2 << 20, MAX_PATH_BYTES = 4096 };
+enum { MAX_PATH_BYTES = 4096 };
 
 /* ---- memory ------------------------------------------------------------ */
-
-/* Large pieces on huge pages: fewer misses of the address translation. */
-static void *allocate(uint64_t bytes, int align)
-{
-    void *memory = NULL;
-    size_t alignment = align > CACHE_LINE ? (size_t)align : CACHE_LINE;
-    bool huge = bytes >= HUGE_PAGE;
-    if (huge && alignment < HUGE_PAGE)
-        alignment = HUGE_PAGE;
-    if (bytes > SIZE_MAX / 2 ||
-        posix_memalign(&memory, alignment, bytes > 0 ? (size_t)bytes : 1) != 0)
-        return NULL;
-#ifdef MADV_HUGEPAGE
-    if (huge)
-        (void)madvise(memory, (size_t)bytes, MADV_HUGEPAGE);
-#endif
-    return memory;
-}
 
 static void **allocate_tensors(const VtcTensorInfo *info, int count)
 {
     void **tensors = calloc((size_t)count + 1, sizeof *tensors);
     for (int i = 0; tensors != NULL && i < count; i++) {
-        tensors[i] = allocate(info[i].bytes, CACHE_LINE);
+        tensors[i] = vtc_pages_allocate(info[i].bytes, 0);
         if (tensors[i] == NULL)
             return tensors; /* the caller looks for the hole */
         memset(tensors[i], 0, (size_t)info[i].bytes);
@@ -60,7 +43,7 @@ static int allocate_all(VtcSession *session, VtcError *error)
     const VtcModel *model = session->model;
     session->inputs = allocate_tensors(model->inputs, model->input_count);
     session->outputs = allocate_tensors(model->outputs, model->output_count);
-    session->workspace = allocate(model->workspace_bytes, model->align);
+    session->workspace = vtc_pages_allocate(model->workspace_bytes, model->align);
     if (session->workspace == NULL ||
         !all_there(session->inputs, model->input_count) ||
         !all_there(session->outputs, model->output_count))
@@ -159,6 +142,13 @@ int vtc_session_run(const VtcSession *session, VtcError *error)
                                      session->outputs, session->workspace,
                                      session->executor);
     return check_run(session, status, error);
+}
+
+void vtc_session_settle(VtcSession *session)
+{
+    if (!session->settled)
+        vtc_weights_settle(&session->weights, session->model);
+    session->settled = 1;
 }
 
 int vtc_session_run_steps(const VtcSession *session, int first, int last,

@@ -13,6 +13,7 @@ typedef struct VtcSession {
     int threads;
     void **inputs, **outputs; /* model->input_count, output_count tensors */
     void *workspace;
+    int settled;
 } VtcSession;
 
 /* weights: a path, or NULL for the embedded ones or, if there are none,
@@ -24,6 +25,9 @@ int vtc_session_open(VtcSession *session, const VtcModel *model,
                      const char *weights, int threads, VtcError *error);
 /* One run from inputs to outputs. Does not allocate. */
 int vtc_session_run(const VtcSession *session, VtcError *error);
+/* Many runs follow: moves large weights to huge pages, once (weights.h). The first run
+ * is sooner there without. */
+void vtc_session_settle(VtcSession *session);
 /* Steps first..last-1; VTC_ERR_RANGE also if the network has no such entry. */
 int vtc_session_run_steps(const VtcSession *session, int first, int last,
                           VtcError *error);

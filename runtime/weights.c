@@ -1,17 +1,17 @@
 /* Weights file: map, check, use in place. Nothing is copied or re-packed, so the
  * first result waits only for the hash and two programs share the pages. */
-#define _GNU_SOURCE /* madvise */
+#define _POSIX_C_SOURCE 200809L
 #include "weights.h"
 
+#include "pages.h"
 #include "vtc_blob.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { HUGE_PAGE = 2 << 20 };
 
 /* Opens and sizes the file; -1 when that failed. */
 static int open_sized(const char *path, size_t *bytes, VtcError *error)
@@ -37,19 +37,6 @@ static int open_sized(const char *path, size_t *bytes, VtcError *error)
     return -1;
 }
 
-/* Huge pages are only ever a gain of speed; where there are none, nothing changes. */
-static void advise_huge(const void *data, uint64_t bytes)
-{
-#ifdef MADV_HUGEPAGE
-    uintptr_t from = (uintptr_t)data & ~(uintptr_t)(HUGE_PAGE - 1);
-    if (bytes >= HUGE_PAGE)
-        (void)madvise((void *)from, (size_t)((uintptr_t)data - from + bytes), MADV_HUGEPAGE);
-#else
-    (void)data;
-    (void)bytes;
-#endif
-}
-
 static int map_file(VtcWeights *weights, const char *path, VtcError *error)
 {
     VtcError ignored;
@@ -64,7 +51,7 @@ static int map_file(VtcWeights *weights, const char *path, VtcError *error)
     if (map == MAP_FAILED)
         return vtc_fail(error, VTC_ERR_OPEN, "%s: cannot map weights: %s", path,
                         strerror(reason));
-    advise_huge(map, bytes);
+    vtc_pages_advise(map, bytes);
     weights->map = map;
     weights->map_bytes = bytes;
     return VTC_OK;
@@ -148,7 +135,7 @@ static int weights_embedded(VtcWeights *weights, const VtcModel *model,
                         "'%s' has no weights in the program: give their file",
                         model->name);
     weights->data = model->weights;
-    advise_huge(model->weights, model->weights_bytes);
+    vtc_pages_advise(model->weights, model->weights_bytes);
     return VTC_OK;
 }
 
@@ -172,9 +159,19 @@ int vtc_weights_open(VtcWeights *weights, const VtcModel *model,
     return status;
 }
 
+void vtc_weights_settle(VtcWeights *weights, const VtcModel *model)
+{
+    void *copy = vtc_pages_copy(weights->data, model->weights_bytes);
+    if (copy == NULL)
+        return;
+    weights->copy = copy;
+    weights->data = copy;
+}
+
 void vtc_weights_close(VtcWeights *weights)
 {
     if (weights->map != NULL)
         munmap(weights->map, weights->map_bytes);
+    free(weights->copy);
     memset(weights, 0, sizeof *weights);
 }
