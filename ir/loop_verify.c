@@ -16,7 +16,7 @@ typedef struct Range {
 
 /* What an enclosing if says of the sum of its index: at most `most`. */
 typedef struct Guard {
-    const Index *index;
+    Index index; /* is at most */
     int64_t most;
 } Guard;
 
@@ -105,7 +105,7 @@ static int64_t factor_of(const Index *index, const IVar *var)
 static int64_t guarded_high(const Check *c, const Guard *guard, const Index *index,
                             int64_t high)
 {
-    const Index *g = guard->index;
+    const Index *g = &guard->index;
     int64_t times = g->n ? factor_of(index, g->term[0].var) / g->term[0].factor : 0;
     if (times <= 0)
         return high;
@@ -177,8 +177,11 @@ static void check_access(Check *c, const Index *index, int64_t extent, int lanes
     Index whole = expanded(index);
     index = &whole;
     index_range(c, index, &low, &high);
-    for (int i = 0; i < c->guards.n; i++)
+    Index minus = index_mul(whole, -1);
+    for (int i = 0; i < c->guards.n; i++) {
         high = guarded_high(c, &c->guards.at[i], index, high);
+        low = -guarded_high(c, &c->guards.at[i], &minus, -low);
+    }
     if (low < 0 || high > extent - lanes)
         complain(c, "an access stays inside its parameter",
                  arena_printf(c->errors->arena, "%s: elements %lld to %lld of %lld", what,
@@ -246,13 +249,15 @@ static void check_if(Check *c, const Stmt *s)
     int narrowed = c->narrowed.n;
     check_scopes(c, &s->index);
     narrow_below(c, &s->index, s->limit - 1);
-    VEC_PUSH(c->errors->arena, c->guards, ((Guard){&s->index, s->limit - 1}));
+    VEC_PUSH(c->errors->arena, c->guards, ((Guard){expanded(&s->index), s->limit - 1}));
     check_block(c, &s->body);
     c->guards.n--;
     c->narrowed.n = narrowed;
     Index above = index_mul(s->index, -1); /* index >= limit */
     narrow_below(c, &above, -s->limit);
+    VEC_PUSH(c->errors->arena, c->guards, ((Guard){expanded(&above), -s->limit}));
     check_block(c, &s->other);
+    c->guards.n--;
     c->narrowed.n = narrowed;
 }
 

@@ -83,6 +83,9 @@ void store_pad_pixel(Lower *l);
 void lower_map(Lower *l);
 void lower_concat(Lower *l);
 void lower_pad(Lower *l);
+/* Within lower_pad: planes into channels last with a border, where it can be. */
+bool pad_interleaves(const Lower *l, const Value *pad);
+void lower_interleave(Lower *l);
 void lower_resize(Lower *l);
 void lower_one_hot(Lower *l);
 void lower_reduce(Lower *l);

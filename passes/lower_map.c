@@ -375,11 +375,12 @@ void lower_pad(Lower *l)
     const Value *v = l->group->anchor;
     lower_open(l, "pad");
     store_pad_pixel(l);
-    int source = lower_operand(l, v->args[0], true);
-    if (v->attr.mode == MODE_reflect)
-        gather_map(l, source, reflect_coord);
+    if (pad_interleaves(l, v))
+        lower_interleave(l);
+    else if (v->attr.mode == MODE_reflect)
+        gather_map(l, lower_operand(l, v->args[0], true), reflect_coord);
     else
-        pad_constant(l, source);
+        pad_constant(l, lower_operand(l, v->args[0], true));
     lower_close(l);
 }
 

@@ -5,7 +5,7 @@
  *     form "rows":   for each task (a row of tiles)
  *                        V[point][tile][ic] = B^T x B
  *                        for each panel: products, outputs
- *     form "panels": step 1, for each row of tiles: V
+ *     form "panels": step 1, for each row of tiles (online: block of channels): V
  *                    step 2, for each task (a panel): products, outputs
  *
  *     products: for each point:    M[point][tile][oc] = V[point] U[panel][point]
@@ -95,21 +95,20 @@ static void input_rows(Lower *l, const Wino *w, Index v)
     build_end(&l->b);
 }
 
-/* A row of tiles: `first` is its first tile in the table, `v` the place of that
- * tile's inputs in V. */
-static void build_inputs(Lower *l, const Wino *w, Index first, Index v)
+/* Some tiles and vectors of channels: `first` is the first tile in the table, `channel`
+ * the first channel, `v` the place of both in V. */
+static void build_inputs(Lower *l, const Wino *w, int64_t tiles, int64_t vectors, Index first,
+                         Index channel, Index v)
 {
     const Winograd *g = &w->g;
     int side = g->b.inputs, lanes = l->target->lanes;
-    const IVar *tile = build_for(&l->b, "tile", g->tiles_w, false);
+    const IVar *tile = build_for(&l->b, "tile", tiles, false);
     Index entry = index_mul(index_add(first, index_var(tile)), side * side);
     v = index_add(v, index_mul(index_var(tile), g->v_tile));
-    const IVar *block = build_for(&l->b, "block", g->inputs / g->v_tile, false);
-    const IVar *vector = build_for(&l->b, "ic", g->v_tile / lanes, false);
+    const IVar *vector = build_for(&l->b, "ic", vectors, false);
     Index within = index_mul(index_var(vector), lanes);
-    input_columns(l, w, entry, index_add(index_mul(index_var(block), g->v_tile), within));
-    input_rows(l, w, index_add(v, index_add(index_mul(index_var(block), g->v_block), within)));
-    build_end(&l->b);
+    input_columns(l, w, entry, index_add(channel, within));
+    input_rows(l, w, index_add(v, within));
     build_end(&l->b);
     build_end(&l->b);
 }
@@ -117,8 +116,8 @@ static void build_inputs(Lower *l, const Wino *w, Index first, Index v)
 /* ---- weights, online ---------------------------------------------------- */
 
 /* U[point] = G w G^T for one input channel, one vector of outputs and a row of points:
- * `from` is the weight's element at the first window position, `to` that of U.
- * What belongs to other points is not read, and so not worked out (simplify). */
+ * `from` is the weight's element at the first window position, `to` that of U. What
+ * belongs to other points is not read, and so not worked out (simplify). */
 static void transform_weight(Lower *l, const Wino *w, int row, Index from, Index to)
 {
     const Winograd *g = &w->g;
@@ -410,7 +409,8 @@ static void lower_by_rows(Lower *l, Wino *w)
     Index task = lower_tasks(l, g->tiles_h);
     const IVar *image = build_for(&l->b, "n", w->nest.axis[0].extent, false);
     Index row = index_add(index_mul(index_var(image), g->tiles_h), task);
-    build_inputs(l, w, index_mul(row, g->tiles_w), index_const(0));
+    build_inputs(l, w, g->tiles_w, g->inputs / l->target->lanes, index_mul(row, g->tiles_w),
+                 index_const(0), index_const(0));
     Axis down = w->nest.axis[2];
     for (int i = 0; i < l->operands; i++)
         down.step[i] *= g->b.outputs;
@@ -430,16 +430,24 @@ static void lower_by_rows(Lower *l, Wino *w)
     lower_close(l);
 }
 
+/* Online, a task is a block of channels, not a row of tiles: there are more of them, and
+ * the layer before, by panels too, left a thread's channels in its own cache. */
 static void lower_inputs(Lower *l, Wino *w)
 {
     const Winograd *g = &w->g;
+    int64_t vectors = g->v_tile / l->target->lanes;
     lower_begin(l, "winograd_inputs");
     w->v = lower_shared(l, "v", 0, g->v_count, ACCESS_write);
     w->t = lower_scratch(l, "t", temporary_align(g->m_count * 4), g->t_count);
     w->x = lower_operand(l, l->group->anchor->args[0], true);
     w->table = window_table(l, g);
-    Index row = lower_tasks(l, g->tiles_h);
-    build_inputs(l, w, index_mul(row, g->tiles_w), index_mul(row, g->tiles_w * g->v_tile));
+    Index task = lower_tasks(l, g->online ? g->inputs / g->v_tile : g->tiles_h);
+    if (g->online)
+        build_inputs(l, w, g->tiles, vectors, index_const(0), index_mul(task, g->v_tile),
+                     index_mul(task, g->v_block));
+    else
+        build_inputs(l, w, g->tiles_w, vectors, index_mul(task, g->tiles_w), index_const(0),
+                     index_mul(task, g->tiles_w * g->v_tile));
     lower_close(l);
 }
 
