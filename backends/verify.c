@@ -369,7 +369,9 @@ static void verify_program(Verify *v, const Program *p)
         int64_t bytes = type_bytes(&p->graph->outputs.at[i].value->type);
         outputs[i] = arena_alloc(v->arena, (size_t)bytes);
     }
-    Memory m = {blob.payload, arena_alloc(v->arena, (size_t)p->workspace_bytes), inputs, outputs};
+    /* Blocks from 64 bytes on are aligned as a workspace must be. */
+    size_t workspace = p->workspace_bytes > 64 ? (size_t)p->workspace_bytes : 64;
+    Memory m = {blob.payload, arena_alloc(v->arena, workspace), inputs, outputs};
     if (!v->o->whole)
         run_stage(v, p, &(Stage){"loop interpreter", NULL}, &m);
     if (v->failed)
