@@ -34,9 +34,11 @@ typedef struct Verify {
 /* ---- comparing --------------------------------------------------------- */
 
 typedef struct Difference {
-    double worst, range;
+    double worst;
+    double low, high, largest; /* of the reference's finite elements; in magnitude */
+    bool output; /* judged by how far its elements spread, not by the largest */
     int64_t at;
-    int64_t elements, unequal;
+    int64_t elements, unequal, finite;
     bool classes; /* integers: how many differ, not by how much */
 } Difference;
 
@@ -51,8 +53,12 @@ static void differ(Difference *d, double a, double b, int64_t i)
     d->unequal += a != b;
     if (isnan(a) && isnan(b))
         return;
-    if (isfinite(a) && fabs(a) > d->range)
-        d->range = fabs(a);
+    if (isfinite(a)) {
+        d->low = d->finite == 0 ? a : fmin(d->low, a);
+        d->high = d->finite == 0 ? a : fmax(d->high, a);
+        d->largest = fmax(d->largest, fabs(a));
+        d->finite++;
+    }
     double gap = a == b ? 0 : fabs(a - b);
     if (!(gap <= d->worst)) {
         d->worst = isnan(gap) ? INFINITY : gap;
@@ -60,11 +66,19 @@ static void differ(Difference *d, double a, double b, int64_t i)
     }
 }
 
+/* What a difference is measured by: scores that all lie near 1000 differ as much as
+ * they spread. Where they do not at all, as with one element, their size tells. */
+static double range(const Difference *d)
+{
+    double spread = d->output ? d->high - d->low : 0;
+    return spread > 0 ? spread : d->largest > 0 ? d->largest : 1;
+}
+
 static double relative(const Difference *d)
 {
     if (d->classes)
         return d->elements ? (double)d->unequal / (double)d->elements : 0;
-    return d->worst == 0 ? 0 : d->worst / (d->range > 0 ? d->range : 1);
+    return d->worst == 0 ? 0 : d->worst / range(d);
 }
 
 static bool judge(Verify *v, const char *stage, const char *what, const Difference *d,
@@ -77,7 +91,7 @@ static bool judge(Verify *v, const char *stage, const char *what, const Differen
                     what, (long long)d->unequal, (long long)d->elements);
     else
         text_printf(v->report, "%s: first difference at %s: %.3g of its range %.3g (element %lld)\n",
-                    stage, what, relative(d), d->range, (long long)d->at);
+                    stage, what, relative(d), range(d), (long long)d->at);
     v->failed = true;
     return false;
 }
@@ -90,7 +104,7 @@ static void compare_outputs(Verify *v, const PassInfo *pass, const Graph *graph)
     Result *now = graph_eval(graph, v->mode, v->o->inputs, arena, NULL, NULL, v->diag);
     double allowed = v->mode == EVAL_exact ? exact_tolerance : quick_tolerance;
     for (int i = 0; now && i < graph->outputs.n && !v->failed; i++) {
-        Difference d = {.classes = now[i].type.dtype != DT_f32};
+        Difference d = {.classes = now[i].type.dtype != DT_f32, .output = !v->o->by_size};
         for (int64_t k = 0; k < shape_count(&now[i].type.shape); k++)
             differ(&d, result_at(&v->reference[i], k), result_at(&now[i], k), k);
         judge(v, arena_printf(v->arena, "after pass %s", pass->name),
@@ -139,7 +153,8 @@ static Difference compare_value(const Verify *v, const Value *value, const Memor
     void *base = value->place.home == HOME_output ? m->outputs[value->place.port]
                                                   : m->workspace + value->place.offset;
     Tensor stored = {{value->type.dtype, {0}}, base};
-    Difference d = {.classes = value->type.dtype != DT_f32};
+    Difference d = {.classes = value->type.dtype != DT_f32,
+                    .output = value->place.home == HOME_output && !v->o->by_size};
     for (int64_t i = 0; i < shape_count(&value->type.shape); i++)
         differ(&d, v->values[value->id][i], tensor_get(&stored, offset_of(value, i)), i);
     return d;
@@ -191,7 +206,7 @@ static void outputs_agree(Verify *v, const Program *p, const Stage *stage, const
     if (v->failed)
         return;
     text_printf(v->report, "%-22s %soutputs within %.2g of their range, ", stage->name, steps,
-                worst->range > 0 ? worst->worst / worst->range : worst->worst);
+                worst->worst / range(worst));
     if (worst->unequal)
         text_printf(v->report, "%lld of %lld classes differ, ", (long long)worst->unequal,
                     (long long)worst->elements);
@@ -206,7 +221,7 @@ static void worsen(Difference *worst, const Difference *d)
         worst->elements += d->elements;
     } else if (relative(d) > relative(worst)) {
         worst->worst = d->worst;
-        worst->range = d->range;
+        worst->largest = range(d); /* and no output: a value by its size */
     }
 }
 
@@ -260,7 +275,7 @@ static void run_whole(Verify *v, const Program *p, const Stage *stage, const Mem
     for (int i = 0; i < p->graph->outputs.n; i++) {
         const Output *port = &p->graph->outputs.at[i];
         Tensor stored = {{port->value->type.dtype, {0}}, m->outputs[i]};
-        Difference d = {.classes = port->value->type.dtype != DT_f32};
+        Difference d = {.classes = port->value->type.dtype != DT_f32, .output = !v->o->by_size};
         for (int64_t k = 0; k < shape_count(&port->value->type.shape); k++)
             differ(&d, result_at(&v->reference[i], k), tensor_get(&stored, k), k);
         if (!judge(v, stage->name, port->name, &d, verify_output_tolerance))

@@ -26,6 +26,9 @@ typedef struct VerifyOptions {
     bool exact;                     /* the reference in double, however long */
     bool whole;                     /* only outputs of compiled code: for networks too
                                        large for the loop interpreter */
+    bool by_size;                   /* outputs, too, are judged by their largest element:
+                                       for drawn graphs, whose outputs may be all one
+                                       but for rounding */
     bool verbose;                   /* show the compilers' commands */
     const char *const *compilers;   /* NULL-terminated; those that do not run are
                                        counted and said */
@@ -38,7 +41,8 @@ typedef struct VerifyOptions {
     void *context;
 } VerifyOptions;
 
-/* Largest differences allowed, in parts of the value's largest element. */
+/* Largest differences allowed: of an output in parts of its range (highest less lowest
+ * element), of a value on the way in parts of its largest element. */
 extern const double verify_output_tolerance;  /* of f32 code, outputs */
 extern const double verify_value_tolerance;   /* of f32 code, values on the way */
 extern const double verify_class_tolerance;   /* of integers: part that may differ, as

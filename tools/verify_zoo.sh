@@ -5,23 +5,33 @@
 #
 #     sh tools/verify_zoo.sh [MODEL.vt...]
 #
-# MODEL.vt is relative to models/. Each network's row is kept in build/zoo (or $ROWS);
-# docs/zoo.md is the table of all rows, and says which networks have none. A network of class maps is compared by its scores too.
-# VTC names another vtc than build/vtc. Fails if any network differs.
+# MODEL.vt is relative to models/. Each network's row is printed and kept in build/zoo (or
+# $ROWS) as it comes, and docs/zoo.md (or $DOCUMENT) written again: the table of all rows,
+# and which networks have none. An interrupted run goes on where it stopped: networks that
+# agreed are not run again until vtc, they or the modules change. Networks of class maps
+# are compared by their scores too. VTC names another vtc than build/vtc. Fails if any
+# network differs.
 set -u
 . "$(dirname "$0")/setup.sh"
 photo=/usr/lib/python3/dist-packages/imageio/resources/images/chelsea.png
 vtc=${VTC:-$top/build/vtc}
 rows=${ROWS:-$top/build/zoo}
+document=${DOCUMENT:-$top/docs/zoo.md}
 if [ -z "${VTC:-}" ]; then
     configure "$top/build" && cmake --build "$top/build" --target vtc || exit 3
 fi
-mkdir -p "$rows"
+mkdir -p "$rows" || exit 3
 cd "$top/models" || exit 3
 all=$(LC_ALL=C ls -- *.vt ablations/*.vt forms/*.vt)
 [ $# -gt 0 ] || set -- $all
 
 row_of() { echo "$rows/$(echo "${1%.vt}" | tr / _)"; }
+
+up_to_date() { # MODEL.vt
+    row=$(row_of "$1")
+    grep -q '| agrees |' "$row" 2>/dev/null &&
+        [ -z "$(find "$vtc" "$1" lib -newer "$row" -type f)" ]
+}
 
 verify() { # MODEL.vt, below models/
     scores=
@@ -36,20 +46,19 @@ verify() { # MODEL.vt, below models/
         /skipped/ { llvm = "not built in" }
         END { printf "| %s | %.1f | %s | %s | %s | %s | %s |\n", name, macs,
                      code == 0 ? "agrees" : "DIFFERS", error, classes, threads, llvm }' \
-        >"$(row_of "$1")"
-    cat "$(row_of "$1")"
+        >"$(row_of "$1").new" && mv "$(row_of "$1").new" "$(row_of "$1")" || exit 3
     [ "$code" = 0 ] || echo "$result"
     return $code
 }
 
-document() {
+table() {
     cat <<'HEAD'
 # Every network at its real size
 
 Written by `sh tools/verify_zoo.sh`. Each network is compiled with random weights (`vtc
 init`, seed 1; trained ones where they lie beside it), run on a photograph, and compared
 with the graph interpreter in double. The worst error is of an output (scores before
-their argmax where there are class maps), in parts of its largest value; at most 1e-4 is
+their argmax where there are class maps), in parts of its range; at most 1e-4 is
 allowed. Classes: how many places of a class map have another one; at most 1 in 1000 may.
 
 | network | MMAC | | worst error | classes differ | 2 threads | LLVM |
@@ -68,8 +77,9 @@ HEAD
 
 failed=0
 for model in "$@"; do
-    verify "$model" || failed=$((failed + 1))
+    up_to_date "$model" || verify "$model" || failed=$((failed + 1))
+    cat "$(row_of "$model")"
+    table >"$document.new" && mv "$document.new" "$document" || exit 3
 done
-document >"$top/docs/zoo.md"
 echo "$# networks, $failed differ"
 [ "$failed" = 0 ]

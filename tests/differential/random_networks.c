@@ -388,7 +388,7 @@ static bool run(const Target *target, uint64_t seed, int count, bool compile)
     fill(&m, m.graph, inputs);
     Text graph = text_new(m.arena), report = text_new(m.arena);
     graph_print(m.graph, (PrintStyle){0}, &graph);
-    VerifyOptions options = {.target = target, .inputs = inputs, .exact = true,
+    VerifyOptions options = {.target = target, .inputs = inputs, .exact = true, .by_size = true,
                              .compilers = compile ? compilers : NULL, .llvm = compile};
     Diag *diag = diag_new(m.arena);
     bool good = verify_graph(m.graph, &options, &report, diag);
