@@ -9,7 +9,7 @@
  * Where a weight makes scores, its scale takes account of the products and divisions
  * on the way to their softmax (score_factor), and it is made orthogonal to the mean of
  * what it reads (remove_common). Branches are smaller than what they are added to
- * (ends_branch). Without these the rounding of f32 grows through deep networks as it
+ * (ends_branch), also in images in which their means fade less (faded). Without these the rounding of f32 grows through deep networks as it
  * does in no trained one. */
 #include "frontend/weights.h"
 #include "support/progress.h"
@@ -84,13 +84,37 @@ typedef struct Spread {
     double mean, deviation;
 } Spread;
 
+/* How many convolutions (products with weights) lie between v and x, a source of it;
+ * less than 0: it is none. */
+static int layers_between(const Value *v, const Value *x)
+{
+    enum { LONGEST = 64 };
+    int layers = 0;
+    for (int i = 0; i < LONGEST && v != x; i++) {
+        if (v->nargs == 0)
+            return -1;
+        layers += op_info[v->op].class == CLASS_conv;
+        v = v->args[0];
+    }
+    return v == x ? layers : -1;
+}
+
+/* Is v the norm of a shortcut's convolution, which the other operand goes a longer way
+ * beside? */
+static bool is_shortcut(const Value *v, const Value *other)
+{
+    const Value *conv = v->args[0];
+    return op_info[conv->op].class == CLASS_conv && layers_between(other, conv->args[0]) > 1;
+}
+
 /* Is a norm the end of a branch, or all but its gate? Branches are smaller than what
  * they are added to, as trained ones are; else rounding grows with every block. */
 static bool ends_branch(const Value *v)
 {
     for (const Value *u = v->next; u; u = u->next)
         for (int i = 0; i < u->nargs; i++)
-            if (u->args[i] == v && (u->op == OP_add || (u->op == OP_mul && ends_branch(u))))
+            if (u->args[i] == v && ((u->op == OP_add && !is_shortcut(v, u->args[1 - i])) ||
+                                    (u->op == OP_mul && ends_branch(u))))
                 return true;
     return false;
 }
@@ -229,6 +253,7 @@ typedef struct Calibration {
     Result *result; /* by value id */
     int *uses;
     bool *done;     /* weights scaled already */
+    double *faded;  /* by value id: Note [Means by attention fade] */
 } Calibration;
 
 static void evaluate(Calibration *c, Value *v)
@@ -337,6 +362,7 @@ static void set_statistics(Calibration *c, Value *v)
     /* A channel that hardly varies in this image (a mean over windows) is not blown up:
      * in others it differs more. */
     Moments whole = moments(c->result[v->args[0]->id].quick, 0, n, n, n);
+    whole.deviation *= c->faded[v->args[0]->id];
     for (int64_t k = 0; k < s->dim[1]; k++) {
         Moments m = moments(c->result[v->args[0]->id].quick, k * inner, inner,
                             s->dim[1] * inner, n);
@@ -351,6 +377,45 @@ static void set_statistics(Calibration *c, Value *v)
         }
     }
     evaluate(c, v);
+}
+
+/* Note [Means by attention fade]
+ * A mean over many places, as a softmax weighs them, varies less than what it is of: in
+ * this image by a factor that in another, where the softmax is sharper or places are
+ * more alike, may be none. A norm that made up for it would blow the other's up, and
+ * the scores of the next block by the square of that. So the factor is kept from the
+ * mean to the end of its branch, and norms are set as if nothing had faded. */
+static bool weighs(const Value *v)
+{
+    while (op_info[v->op].class == CLASS_view)
+        v = v->args[0];
+    return v->op == OP_softmax;
+}
+
+static double own_deviation(const Calibration *c, const Value *v)
+{
+    int64_t n = shape_count(&v->type.shape);
+    return moments(c->result[v->id].quick, 0, n, n, n).deviation;
+}
+
+static double faded(const Calibration *c, const Value *v)
+{
+    enum { MOST = 8 };
+    OpClass class = op_info[v->op].class;
+    if (class == CLASS_source)
+        return 1;
+    if (class == CLASS_product || class == CLASS_dot)
+        for (int i = 0; i < 2; i++)
+            if (weighs(v->args[i])) {
+                const Value *of = v->args[1 - i];
+                double factor = own_deviation(c, of) / own_deviation(c, v);
+                return fmin(MOST, fmax(1, factor) * c->faded[of->id]);
+            }
+    double least = c->faded[v->args[0]->id];
+    for (int i = 1; i < v->nargs; i++)
+        if (op_info[v->args[i]->op].class != CLASS_source)
+            least = fmin(least, c->faded[v->args[i]->id]);
+    return least;
 }
 
 static void fill_source(Calibration *c, Value *v)
@@ -374,9 +439,11 @@ static void calibrate_value(Calibration *c, Value *v)
         bug("weights_init: out of memory");
     if (op_info[v->op].class == CLASS_source) {
         fill_source(c, v);
+        c->faded[v->id] = 1;
         return;
     }
     evaluate(c, v);
+    c->faded[v->id] = faded(c, v);
     if (op_info[v->op].class == CLASS_conv && is_weight(v->args[1]) &&
         !c->done[v->args[1]->id]) {
         c->done[v->args[1]->id] = true;
@@ -398,6 +465,7 @@ void weights_init(Graph *graph, uint64_t seed)
     c.result = NEW(arena, Result, graph->next_id + 1);
     c.uses = NEW(arena, int, graph->next_id + 1);
     c.done = NEW(arena, bool, graph->next_id + 1);
+    c.faded = NEW(arena, double, graph->next_id + 1);
     draw(graph, seed);
     FOR_VALUES(v, graph)
         for (int i = 0; i < v->nargs; i++)

@@ -5,10 +5,11 @@ names, and every dtype that fits is taken.
 """
 import json
 import os
+import re
 import struct
 
-from bad_files import safetensors
-from harness import check, copy, expect, finish, here, path, read, write
+from bad_files import described, npy, safetensors
+from harness import check, copy, expect, finish, here, models, path, read, write
 
 
 def parse(content):
@@ -89,6 +90,28 @@ def check_dtypes(tensors):
     check(results[0] == results[1], "bf16 is read exactly")
 
 
+def check_other_images():
+    """Random weights are set on one image; in another whose places are more alike, deep
+    attention does not blow up: its means fade less there than those it was set on."""
+    write("deep.vt", """
+        import "%s/lib/resnet.vt"
+        model deep(image: f32[1, 3, 56, 56]) {
+            conv1: x = conv2d(image, out = 64, kernel = 3, stride = 2, pad = 1)
+            bn1: x = relu(batch_norm(x))
+            layer1: x = bottleneck_stage(x, channels = 64, blocks = 8, stride = 2,
+                                         mixer = "stand_alone")
+            output x
+        }""" % models)
+    halves = [1 if i % 56 < 28 else -1 for i in range(56 * 56)]
+    pixels = [[0.5, 0.25, -0.5][c] * x for c in range(3) for x in halves]
+    write("halves.npy", npy(described(shape=(1, 3, 56, 56)),
+                            struct.pack("<%df" % len(pixels), *pixels)))
+    expect(["init", "deep.vt", "--seed=1", "-o", "deep.safetensors"], 0)
+    text = expect(["run", "deep.vt", "--weights=deep.safetensors", "--input=halves.npy"], 0).stdout
+    largest = float(re.search(r"max ([-+.e0-9]+)", text)[1])
+    check(1 < largest < 40, "the largest of the deep network:", text)
+
+
 copy(here + "/report/small.vt", "small.vt")
 expect(["init", "small.vt", "-o", "w.safetensors"], 0)
 tensors = parse(read("w.safetensors"))
@@ -96,4 +119,5 @@ expect(["build", "small.vt", "--emit=c"], 1, "vtc init makes random ones")
 check_all_at_once(tensors)
 check_extra_only(tensors)
 check_dtypes(tensors)
+check_other_images()
 finish()
