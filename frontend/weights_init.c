@@ -119,14 +119,25 @@ static bool ends_branch(const Value *v)
     return false;
 }
 
-/* `port`: which argument of its first reader the weight is. */
-static Spread spread_of(const Value *weight, const Value *reader, int port)
+/* The size of branches that are so many: what a deep network adds up on its way, and
+ * with it how far two images can drift apart, stays that of one with eight. */
+static double branch_size(const Graph *graph)
+{
+    enum { FEW = 8 };
+    int branches = 0;
+    FOR_VALUES(v, graph)
+        branches += op_info[v->op].class == CLASS_norm && ends_branch(v);
+    return 0.35 * (branches > FEW ? sqrt((double)FEW / branches) : 1);
+}
+
+/* `port`: which argument of its first reader the weight is; `branch`: their size. */
+static Spread spread_of(const Value *weight, const Value *reader, int port, double branch)
 {
     const Shape *s = &weight->type.shape;
     if (reader && op_info[reader->op].class == CLASS_norm && port != 1 && port != 4)
         return (Spread){0, 0.2};
     if (reader && op_info[reader->op].class == CLASS_norm)
-        return port == 1 && ends_branch(reader) ? (Spread){0.35, 0.05} : (Spread){1, 0.15};
+        return port == 1 && ends_branch(reader) ? (Spread){branch, branch / 7} : (Spread){1, 0.15};
     if (s->rank < 2)
         return (Spread){0, 0.1};
     double fan = (double)shape_count(s) / (double)s->dim[0];
@@ -135,6 +146,7 @@ static Spread spread_of(const Value *weight, const Value *reader, int port)
 
 static void draw(Graph *graph, uint64_t seed)
 {
+    double branch = branch_size(graph);
     int *port = NEW(graph->arena, int, graph->next_id + 1);
     const Value **reader = NEW(graph->arena, const Value *, graph->next_id + 1);
     for (const Value *v = graph->last; v; v = v->prev)
@@ -145,7 +157,7 @@ static void draw(Graph *graph, uint64_t seed)
     FOR_VALUES(v, graph) {
         if (v->op != OP_weight)
             continue;
-        Spread spread = spread_of(v, reader[v->id], port[v->id]);
+        Spread spread = spread_of(v, reader[v->id], port[v->id], branch);
         uint64_t state = state_of(seed, v->attr.name);
         v->data = tensor_new(graph->arena, v->type);
         for (int64_t i = 0; i < shape_count(&v->type.shape); i++)
