@@ -1,12 +1,14 @@
 """Visual transformers beside PyTorch, and through every stage of the compiler: both
 printings with their ablations, and the six forms in which people write them. The
-networks are those of models/, at their real size from stage 5 on; a trunk of four
-convolutions stands in place of the ResNet before it.
+networks are those of models/; a trunk of four convolutions stands in place of the
+ResNet before stage 5. Stage 5 has its real size; `reduced/NAME` has a quarter of the
+map's channels and an eighth of the tokens', and is tested of every network there is.
 
     test_visual_transformers.py VTC MODELS NETWORK|FOLDER...
 """
 import math
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -62,9 +64,14 @@ def with_position(net, t, a, x):
     return net.conv("conv_token", t)
 
 
-def static_tokenizer(net, x):
-    scores = net.conv("conv_token_coef", x).flatten(2) / math.sqrt(x.shape[1])
-    a = F.softmax(scores, dim=2)
+def static_tokenizer(net, x, tokens=8):
+    if net.has("conv_token_coef"):
+        scores = net.conv("conv_token_coef", x).flatten(2)
+    elif net.has("conv_value"):
+        scores = torch.einsum("ncl,ncp->nlp", centroids(x, tokens), x.flatten(2))
+    else:
+        return net.conv("conv_token", grid_means(x, tokens))
+    a = F.softmax(scores / math.sqrt(x.shape[1]), dim=2)
     t = torch.einsum("ncp,nlp->ncl", net.conv("conv_value", x).flatten(2), a)
     return with_position(net, t, a[:, None], x)
 
@@ -79,6 +86,8 @@ def dynamic_tokenizer(net, x, t):
 
 
 def transformer_v1(net, t):
+    if net.has("state"):
+        return relation_v4(net, t)
     k, q, v = (by_head(net.conv(name, t)) for name in ("k_conv", "q_conv", "v_conv"))
     a = F.softmax(torch.einsum("nhca,nhcb->nhab", k, q) / math.sqrt(t.shape[2]), dim=2)
     t = t + torch.einsum("nhca,nhab->nhcb", v, a).reshape(t.shape)
@@ -102,6 +111,7 @@ def modules_v1(net, x):
             tokenizer = vt("tokenizer")
             t = (dynamic_tokenizer(tokenizer, x, t) if tokenizer.has("conv_query")
                  else static_tokenizer(tokenizer, x))
+        if vt.has("transformer"):
             t = transformer_v1(vt("transformer"), t)
         if vt.has("projector"):
             x = projector_v1(vt("projector"), x, t)
@@ -115,13 +125,19 @@ def first_printing(net, image):
 # ---- later printing ------------------------------------------------------------
 
 
+def grid(tokens):
+    """Rows and columns of the grid of so many cells that is nearest to a square."""
+    rows = max(n for n in range(1, math.isqrt(tokens) + 1) if tokens % n == 0)
+    return rows, tokens // rows
+
+
 def grid_means(x, tokens):
     """[N, C, tokens]: the mean of each cell; the last ones reach the edge."""
-    side = math.isqrt(tokens)
-    h, w = (n // side for n in x.shape[2:])
-    last = [n - (side - 1) * step for n, step in zip(x.shape[2:], (h, w))]
+    rows, columns = grid(tokens)
+    h, w = x.shape[2] // rows, x.shape[3] // columns
+    last = x.shape[2] - (rows - 1) * h, x.shape[3] - (columns - 1) * w
     return torch.stack([x[:, :, i * h:i * h + last[0], j * w:j * w + last[1]].mean((2, 3))
-                        for i in range(side) for j in range(side)], 2)
+                        for i in range(rows) for j in range(columns)], 2)
 
 
 def centroids(x, tokens, steps=3):
@@ -134,12 +150,12 @@ def centroids(x, tokens, steps=3):
     return c
 
 
-def tokenizer_v4(net, x, t, kind, tokens=16):
-    if kind == "pooling":
+def tokenizer_v4(net, x, t, tokens=16):
+    if not net.has("value"):
         return net.conv("token", grid_means(x, tokens))
-    if kind == "filter":
+    if net.has("score"):
         s = net.conv("score", x).flatten(2)
-    elif kind == "recurrent":
+    elif net.has("key"):
         key = net.conv("key.conv", x).flatten(2)
         s = torch.einsum("ncl,ncp->nlp", net.conv("query", t), key)
     else:
@@ -148,11 +164,11 @@ def tokenizer_v4(net, x, t, kind, tokens=16):
     return net.conv("token", torch.einsum("ncp,nlp->ncl", value, F.softmax(s, dim=2)))
 
 
-def relation_v4(net, t, kind):
-    if kind == "none":
-        return t + F.relu(net.conv("state", t))
-    if kind == "graph":
+def relation_v4(net, t):
+    if net.has("adjacency"):
         return t + F.relu(net.conv("state", t - net.linear("adjacency", t)))
+    if net.has("state"):
+        return t + F.relu(net.conv("state", t))
     k, q, v = (net.conv(name, t) for name in ("key", "query", "value"))
     a = F.softmax(torch.einsum("nca,ncb->nab", k, q), dim=2)
     t = t + torch.einsum("nab,ncb->nca", a, v)
@@ -166,19 +182,17 @@ def projector_v4(net, x, t):
     return x + y.view(x.shape)
 
 
-def later_printing(first="filter", later="recurrent", relation="transformer",
-                   projected=True):
-    def forward(net, image):
-        x, t, layer = trunk(net, image), None, net("layer4")
-        for i in range(2):
-            module = layer(str(i))
-            if i == 0 or projected:
-                t = tokenizer_v4(module("tokenizer"), x, t, later if i else first)
-            t = relation_v4(module("transformer"), t, relation)
-            if projected and i == 0:
-                x = projector_v4(module("projector"), x, t)
-        return net.linear("fc", t.mean(2))
-    return forward
+def later_printing(net, image):
+    """A module tells by its weights what it does."""
+    x, t, layer = trunk(net, image), None, net("layer4")
+    for i in range(sum(layer.has("%d.transformer." % i) for i in range(8))):
+        module = layer(str(i))
+        if module.has("tokenizer."):
+            t = tokenizer_v4(module("tokenizer"), x, t)
+        t = relation_v4(module("transformer"), t)
+        if module.has("projector."):
+            x = projector_v4(module("projector"), x, t)
+    return net.linear("fc", t.mean(2))
 
 
 # ---- the forms -----------------------------------------------------------------
@@ -276,32 +290,64 @@ def encoder(net, image):
 
 # ---- comparing -----------------------------------------------------------------
 
-NETWORKS = {
-    "ablations/vt_resnet18_static": first_printing,
-    "ablations/vt_resnet18_no_position": first_printing,
-    "vt_resnet18_v4": later_printing(),
-    "ablations/vt_resnet18_v4_pooling": later_printing("pooling", "pooling"),
-    "ablations/vt_resnet18_v4_clustering": later_printing("clustering", "clustering"),
-    "ablations/vt_resnet18_v4_filter": later_printing(later="filter"),
-    "ablations/vt_resnet18_v4_no_relation": later_printing(relation="none"),
-    "ablations/vt_resnet18_v4_graph": later_printing(relation="graph"),
-    "ablations/vt_resnet18_v4_no_projector": later_printing(projected=False),
-    "forms/literal_v1": literal_v1, "forms/literal_v4": literal_v4,
-    "forms/channels_last": channels_last, "forms/normed": normed,
-    "forms/encoder": encoder, "forms/map_head": map_head}
+FORMS = {"literal_v1": literal_v1, "literal_v4": literal_v4,
+         "channels_last": channels_last, "normed": normed, "encoder": encoder,
+         "map_head": map_head}
+# At the real size of stage 5; `printings` and `ablations` are prefixes.
+REAL = ["vt_resnet18_v4", "ablations/vt_resnet18_static",
+        "ablations/vt_resnet18_no_position", "ablations/vt_resnet18_v4_pooling",
+        "ablations/vt_resnet18_v4_clustering", "ablations/vt_resnet18_v4_filter",
+        "ablations/vt_resnet18_v4_no_relation", "ablations/vt_resnet18_v4_graph",
+        "ablations/vt_resnet18_v4_no_projector"]
 
 
-def separated(cells=4, size=224, pixels=16, seed=5):
+def all_networks(models):
+    """By name: every visual transformer of models/, those of REAL at their real size,
+    the others reduced."""
+    found = {"forms/" + f: FORMS.get(f) for f in names_in(models + "/forms")}
+    for folder in "", "ablations/":
+        for name in names_in(models + "/" + folder):
+            if re.match(r"vt_resnet\d+", name):
+                name = folder + name
+                found[name if name in REAL else "reduced/" + name] = (
+                    later_printing if "_v4" in name else first_printing)
+    return found
+
+
+def names_in(folder):
+    return sorted(f[:-len(".vt")] for f in os.listdir(folder) if f.endswith(".vt"))
+
+
+def reduce(folder):
+    """A quarter of the map's channels, an eighth of the tokens', in every file."""
+    for path, _, files in os.walk(folder):
+        for name in files:
+            if not name.endswith(".vt"):
+                continue
+            with open(os.path.join(path, name), encoding="utf-8") as f:
+                text = f.read()
+            if name == "resnet.vt":
+                text = re.sub(r"out = ((4 \* )?channels)", r"out = quotient(\1, 4)", text)
+            else:
+                text = re.sub(r"channels = (512|1024)\b",
+                              lambda m: "channels = %d" % (int(m[1]) // 4), text)
+                text = re.sub(r"width = 1024\b", "width = 128", text)
+            with open(os.path.join(path, name), "w", encoding="utf-8") as f:
+                f.write(text)
+
+
+def separated(tokens, size=224, pixels=16, seed=5):
     """A picture of as many kinds of places as there are tokens, most of a kind in its
     cell of the grid: no place is nearly as near to one centroid as to another."""
     random = np.random.default_rng(seed)
-    kinds = random.normal(size=(cells * cells, 3, pixels, pixels))
+    rows, columns = grid(tokens)
+    kinds = random.normal(size=(tokens, 3, pixels, pixels))
     side = size // pixels
     picture = np.zeros((1, 3, size, size), np.float32)
     for y in range(side):
         for x in range(side):
-            cell = cells * (y * cells // side) + x * cells // side
-            kind = cell if random.random() < 0.8 else random.integers(cells * cells)
+            cell = columns * (y * rows // side) + x * columns // side
+            kind = cell if random.random() < 0.8 else random.integers(tokens)
             picture[0, :, y * pixels:(y + 1) * pixels, x * pixels:(x + 1) * pixels] = (
                 kinds[kind] + 0.02 * random.normal(size=kinds[kind].shape))
     return picture
@@ -309,20 +355,24 @@ def separated(cells=4, size=224, pixels=16, seed=5):
 
 def main():
     vtc, models = sys.argv[1:3]
+    networks = all_networks(models)
+    names = [n for wanted in sys.argv[3:] for n in networks if n.startswith(wanted)]
+    unknown = [n for n in networks if networks[n] is None]
+    if unknown or not names:
+        print("nothing compares", *(unknown or sys.argv[3:]))
+        return 1
     with tempfile.TemporaryDirectory() as folder:
         tree = shutil.copytree(models, folder + "/models", ignore=lambda *_: ["train"])
         shutil.copy(HERE + "/trunk/resnet.vt", tree + "/lib/resnet.vt")
+        reduce(shutil.copytree(tree, folder + "/reduced"))
 
         def network(name):
-            image = separated() if "clustering" in name else None
-            return (os.path.join(tree, name + ".vt"), os.path.basename(name),
-                    NETWORKS[name], image)
-        names = [n for wanted in sys.argv[3:] for n in NETWORKS if n.startswith(wanted)]
-        unknown = [f for f in os.listdir(models + "/forms")
-                   if "forms/" + f[:-len(".vt")] not in NETWORKS]
-        if unknown or not names:
-            print("nothing compares", *(unknown or sys.argv[3:]))
-            return 1
+            image = None
+            if "clustering" in name:
+                image = separated(16 if "_v4" in name else 8)
+            place = folder if name.startswith("reduced/") else tree
+            return (os.path.join(place, name + ".vt"), os.path.basename(name),
+                    networks[name], image)
         return beside_torch.run(vtc, names, network)
 
 
