@@ -171,7 +171,7 @@ static SheetRow paper_row(const Published *p)
 Sheet *sheet_of_paper(Arena *arena, const Paper *paper)
 {
     Sheet *sheet = NEW(arena, Sheet, 1);
-    sheet->title = arena_printf(arena, "%d published networks: ours beside print",
+    sheet->title = arena_printf(arena, "%d networks: ours beside print",
                                 paper->rows.n);
     sheet->columns = PAPER_COLUMNS;
     memcpy(sheet->column, paper_columns, sizeof paper_columns);

@@ -79,7 +79,7 @@ failed=0
 for model in "$@"; do
     up_to_date "$model" || verify "$model" || failed=$((failed + 1))
     cat "$(row_of "$model")"
-    table >"$document.new" && mv "$document.new" "$document" || exit 3
+    table >"$document.$$" && mv "$document.$$" "$document" || exit 3
 done
 echo "$# networks, $failed differ"
 [ "$failed" = 0 ]
