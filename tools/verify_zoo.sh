@@ -72,7 +72,7 @@ HEAD
             missing="$missing ${model%.vt}"
         fi
     done
-    [ -z "$missing" ] || printf '\nNot run yet:%s.\n' "$missing" | fold -s -w 88
+    [ -z "$missing" ] || printf '\nNot run yet:%s.\n' "$missing" | fold -s -w 88 | sed 's| $||'
 }
 
 failed=0
