@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CACHE_LINE = 64, SPIN_NANOSECONDS = 50000, SPINS_PER_LOOK = 64 };
+enum { CACHE_LINE = 64, SPIN_NANOSECONDS = 200000, SPINS_PER_LOOK = 64 };
 
 typedef struct Worker {
     VtcPool *pool;
