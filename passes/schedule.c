@@ -27,7 +27,7 @@
  *   weight     ahead     balance, each byte: expanded weights wait for memory
  *              online    1.3, each element transformed
  *   tile       by panels twice balance, each byte of transformed inputs and products that
- *                        the second-level cache does not hold
+ *                        the second-level cache does not hold; every panel reads them
  *
  * Larger tiles round more: each step up in tile has to pay for itself. */
 static const double product_ahead = .66, product_online = 1.28, transform_term = 17,
@@ -36,7 +36,7 @@ static const double product_ahead = .66, product_online = 1.28, transform_term =
 static double spilled_bytes(const Winograd *g, const Target *target)
 {
     double bytes = 4 * (double)(g->v_count + g->m_count) - target->l2_bytes;
-    return g->by_panels && !g->online && bytes > 0 ? bytes : 0;
+    return g->by_panels && bytes > 0 ? bytes : 0;
 }
 
 static double winograd_cost(const Value *conv, Schedule schedule, const Target *target,
