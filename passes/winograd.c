@@ -49,7 +49,8 @@ bool schedule_is_winograd(Schedule s)
 static void plan_online(Winograd *g, const Target *target)
 {
     enum { NARROW = 2, FEW = 8 };
-    int64_t width = target->lanes * NARROW;
+    const Target *newest = target->newest ? target->newest : target; /* packs for all levels */
+    int64_t width = newest->lanes * NARROW;
     g->width = width < g->width ? width : g->width;
     g->v_tile = target->lanes;
     g->part = g->tiles < FEW && target->lanes > FEW ? target->lanes / 2 : target->lanes;
