@@ -264,6 +264,20 @@ static Value *edge_padded(Importer *in, Value *x, const Ints *pad)
     return x;
 }
 
+/* Pads of some axes (opset 18) as pads of all. */
+static Ints pad_of_axes(Importer *in, const Ints *some, Ints axes, int rank)
+{
+    Ints all = {.n = 2 * rank};
+    if (some->n != 2 * axes.n)
+        onnx_fail(in, "%d pads for %d axes", some->n, axes.n);
+    for (int i = 0; i < axes.n; i++) {
+        int64_t d = onnx_axis(in, axes.at[i], rank);
+        all.at[d] = some->at[i];
+        all.at[rank + d] = some->at[axes.n + i];
+    }
+    return all;
+}
+
 void onnx_build_pad(Importer *in)
 {
     Value *x = onnx_arg(in, 0);
@@ -275,6 +289,8 @@ void onnx_build_pad(Importer *in)
         pad = onnx_known_ints(in, 1);
     if (onnx_maybe(in, 2))
         value = tensor_get(onnx_known(in, onnx_arg(in, 2)), 0);
+    if (onnx_has(in, 3))
+        pad = pad_of_axes(in, &pad, onnx_known_ints(in, 3), x->type.shape.rank);
     if (pad.n != 2 * x->type.shape.rank)
         onnx_fail(in, "%d pads for %d dimensions", pad.n, x->type.shape.rank);
     if (strcmp(mode, "edge") == 0)

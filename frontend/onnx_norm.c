@@ -40,6 +40,30 @@ void onnx_build_instance_norm(Importer *in)
     onnx_result(in, 0, onnx_op(in, OP_group_norm, &a, 3, args));
 }
 
+/* [G] to [C], each element for the channels of its group */
+static Value *of_channels(Importer *in, Value *v, int64_t groups, int64_t channels)
+{
+    if (v->type.shape.rank != 1 || v->type.shape.dim[0] != groups || channels % groups)
+        return v;
+    v = onnx_reshape(in, v, shape_of(2, (int64_t[]){groups, 1}));
+    v = onnx_broadcast(in, v, shape_of(2, (int64_t[]){groups, channels / groups}));
+    return onnx_reshape(in, v, shape_of(1, &channels));
+}
+
+void onnx_build_group_norm(Importer *in)
+{
+    Attrs a = attrs_default();
+    Value *args[3] = {onnx_arg(in, 0), onnx_arg(in, 1), onnx_arg(in, 2)};
+    a.eps = onnx_attr_real(in, "epsilon", 1e-5);
+    a.groups = onnx_attr_int(in, "num_groups", 0);
+    onnx_attr_int(in, "stash_type", 1); /* the precision of the sums: ours is f32 */
+    if (args[0]->type.shape.rank < 3 || a.groups < 1)
+        onnx_fail(in, "x has no dimensions of space, or there are no groups");
+    for (int i = 1; i < 3 && in->opset < 21; i++)
+        args[i] = of_channels(in, args[i], a.groups, args[0]->type.shape.dim[1]);
+    onnx_result(in, 0, onnx_op(in, OP_group_norm, &a, 3, args));
+}
+
 /* 1 / sqrt(var + eps) and the mean over axes */
 static Value *deviation(Importer *in, Value *x, Ints axes, double eps, Value **mean)
 {

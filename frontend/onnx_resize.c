@@ -114,24 +114,36 @@ static Value *axis_resized(Importer *in, Value *x, int axis, const Rule *r, cons
 
 /* ---- the operator ------------------------------------------------------------------ */
 
-static void scales_read(Importer *in, Value *v, Axis *axes, int rank)
+/* The dimensions that scales and sizes are of: all, or those that opset 18 names. */
+static Ints axes_named(Importer *in, int rank)
+{
+    Ints axes = onnx_axes(0, rank);
+    if (onnx_attr_ints(in, "axes", &axes))
+        for (int i = 0; i < axes.n; i++)
+            axes.at[i] = onnx_axis(in, axes.at[i], rank);
+    return axes;
+}
+
+static void scales_read(Importer *in, Value *v, Axis *axes, const Ints *of)
 {
     const Tensor *t = onnx_known(in, v);
-    if (shape_count(&t->type.shape) != rank)
-        onnx_fail(in, "%d scales are needed", rank);
-    for (int d = 0; d < rank; d++) {
-        axes[d].scale = tensor_get(t, d);
-        axes[d].out = onnx_whole(floor((double)axes[d].in * axes[d].scale));
+    if (shape_count(&t->type.shape) != of->n)
+        onnx_fail(in, "%d scales are needed", of->n);
+    for (int i = 0; i < of->n; i++) {
+        Axis *axis = &axes[of->at[i]];
+        axis->scale = tensor_get(t, i);
+        axis->out = onnx_whole(floor((double)axis->in * axis->scale));
     }
 }
 
-static void sizes_read(Importer *in, Ints sizes, Axis *axes, int rank)
+static void sizes_read(Importer *in, Ints sizes, Axis *axes, const Ints *of)
 {
-    if (sizes.n != rank)
-        onnx_fail(in, "%d sizes are needed", rank);
-    for (int d = 0; d < rank; d++) {
-        axes[d].out = sizes.at[d];
-        axes[d].scale = (double)axes[d].out / (double)axes[d].in;
+    if (sizes.n != of->n)
+        onnx_fail(in, "%d sizes are needed", of->n);
+    for (int i = 0; i < of->n; i++) {
+        Axis *axis = &axes[of->at[i]];
+        axis->out = sizes.at[i];
+        axis->scale = (double)axis->out / (double)axis->in;
     }
 }
 
@@ -140,7 +152,8 @@ static void axes_read(Importer *in, Axis *axes, const Shape *s)
     bool upsample = strcmp(in->node->op_type, "Upsample") == 0 || in->opset < 11;
     int scales = upsample ? 1 : 2;
     for (int d = 0; d < s->rank; d++)
-        axes[d] = (Axis){.in = s->dim[d], .last = 1};
+        axes[d] = (Axis){.in = s->dim[d], .out = s->dim[d], .scale = 1, .last = 1};
+    Ints of = axes_named(in, s->rank);
     const Onnx__AttributeProto *old = upsample ? onnx_attr(in, "scales") : NULL;
     if (old) {
         if (old->n_floats != (size_t)s->rank)
@@ -150,9 +163,9 @@ static void axes_read(Importer *in, Axis *axes, const Shape *s)
             axes[d].out = onnx_whole(floor((double)axes[d].in * axes[d].scale));
         }
     } else if (onnx_maybe(in, scales)) {
-        scales_read(in, onnx_arg(in, scales), axes, s->rank);
+        scales_read(in, onnx_arg(in, scales), axes, &of);
     } else {
-        sizes_read(in, onnx_known_ints(in, 3), axes, s->rank);
+        sizes_read(in, onnx_known_ints(in, 3), axes, &of);
     }
     for (int d = 0; d < s->rank; d++)
         if (axes[d].out < 1 || axes[d].out > 1 << 20 || !(axes[d].scale > 0))
@@ -208,6 +221,9 @@ void onnx_build_resize(Importer *in)
               .exclude = onnx_attr_int(in, "exclude_outside", 0) != 0};
     if (strcmp(r.mode, "nearest") && strcmp(r.mode, "linear") && strcmp(r.mode, "cubic"))
         onnx_fail(in, "mode '%s' is not supported", r.mode);
+    if (onnx_attr_int(in, "antialias", 0) ||
+        strcmp(onnx_attr_text(in, "keep_aspect_ratio_policy", "stretch"), "stretch") != 0)
+        onnx_fail(in, "antialias and keep_aspect_ratio_policy are not supported");
     axes_read(in, axes, &x->type.shape);
     if (strcmp(r.coords, "tf_crop_and_resize") == 0)
         roi_read(in, axes, rank);

@@ -198,7 +198,7 @@ static const char *operand_text(VtBody *b, const Value *v, int i, const char **l
     bool source = a->op == OP_weight || a->op == OP_constant;
     bool beside = other->op != OP_weight && other->op != OP_constant && other != a;
     if (!source || !beside || shape_count(&a->type.shape) != 1 || !is_uniform(a) ||
-        a->type.shape.rank > other->type.shape.rank)
+        a->type.shape.rank > other->type.shape.rank || a->type.dtype == DT_bool)
         return part_text(b, v, i, label);
     if (a->type.dtype == DT_f32)
         real_add(&out, element(a, 0));

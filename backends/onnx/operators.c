@@ -19,13 +19,12 @@ static Ints ints_given(const Ints *ints, int n, int64_t otherwise)
     return out;
 }
 
-static void window_attrs(Writer *w, Node *node, const Ints *kernel)
+static void window_attrs(Writer *w, Node *node, const Ints *kernel, const Ints *pad)
 {
-    const Attrs *a = &w->value->attr;
-    Ints stride = ints_given(&a->stride, kernel->n, 1), pad = ints_given(&a->pad, 2 * kernel->n, 0);
+    Ints stride = ints_given(&w->value->attr.stride, kernel->n, 1);
     node_ints(w, node, "kernel_shape", kernel);
     node_ints(w, node, "strides", &stride);
-    node_ints(w, node, "pads", &pad);
+    node_ints(w, node, "pads", pad);
 }
 
 static void write_conv(Writer *w, const char *operators)
@@ -37,17 +36,36 @@ static void write_conv(Writer *w, const char *operators)
     for (int i = 0; i < kernel.n; i++)
         kernel.at[i] = weight->dim[2 + i];
     Ints dilation = ints_given(&a->dilation, kernel.n, 1);
-    window_attrs(w, node, &kernel);
+    Ints pad = ints_given(&a->pad, 2 * kernel.n, 0);
+    window_attrs(w, node, &kernel, &pad);
     node_ints(w, node, "dilations", &dilation);
     node_int(w, node, "group", a->groups);
+}
+
+/* Engines disagree on ceil_mode where the last window would lie in the padding behind the
+ * map: the padding that the windows need says the same. Not where padding is counted: what
+ * ceil_mode adds is not. */
+static bool ceil_as_padding(const Value *v, const Ints *kernel, Ints *pad)
+{
+    Ints stride = ints_given(&v->attr.stride, 2, 1);
+    if (!v->attr.ceil_mode || (v->op == OP_avg_pool2d && v->attr.count_pad))
+        return v->attr.ceil_mode;
+    for (int i = 0; i < 2; i++) {
+        int64_t out = v->type.shape.dim[2 + i], size = v->args[0]->type.shape.dim[2 + i];
+        int64_t need = (out - 1) * stride.at[i] + kernel->at[i] - size - pad->at[i];
+        pad->at[2 + i] = need > 0 ? need : 0;
+    }
+    return false;
 }
 
 static Node *write_window(Writer *w, const char *operators)
 {
     Node *node = writer_plain(w, operators);
     Ints kernel = ints_given(&w->value->attr.kernel, 2, 1);
-    window_attrs(w, node, &kernel);
-    node_int(w, node, "ceil_mode", w->value->attr.ceil_mode);
+    Ints pad = ints_given(&w->value->attr.pad, 4, 0);
+    bool ceil = ceil_as_padding(w->value, &kernel, &pad);
+    window_attrs(w, node, &kernel, &pad);
+    node_int(w, node, "ceil_mode", ceil);
     return node;
 }
 
