@@ -5,6 +5,7 @@
  *   softmax, layer_norm, group_norm -> reductions and elementwise operators
  *   attention -> matmul, softmax, matmul by head
  *   linear, convolution with a computed weight -> matmul (canonicalize_computed.c)
+ *   conv2d(pad(x)) -> conv2d(x) with wider padding      max_pool2d(pad(x)): the same
  *
  * Where the graph is to become an ONNX file for other engines (keep_norms), the third
  * line is left out: they have these operators.
@@ -220,7 +221,7 @@ typedef Value *Rule(Graph *graph, Value *value);
 static Rule *const rules[] = {rule_identity,   rule_relu,      rule_transpose,
                               rule_reshape,    rule_softmax,   rule_layer_norm,
                               rule_group_norm, rule_attention, rule_computed_linear,
-                              rule_computed_convolution};
+                              rule_computed_convolution, rule_padded_window};
 
 void pass_canonicalize(Graph *graph, const Target *target)
 {

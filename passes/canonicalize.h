@@ -4,6 +4,7 @@
 
 #include "ir/graph.h"
 
+Value *rule_padded_window(Graph *g, Value *v);
 Value *rule_computed_linear(Graph *g, Value *v);
 Value *rule_computed_convolution(Graph *g, Value *v);
 
