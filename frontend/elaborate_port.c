@@ -280,7 +280,7 @@ static void labels_read(Elab *e, const Item *item, Output *output)
     if (!source)
         return;
     labels_split(e, source, output);
-    int64_t classes = class_count(output->value);
+    int64_t classes = output->value ? class_count(output->value) : 0;
     if (!classes || classes == output->labels.n)
         return;
     Message *message =
@@ -305,15 +305,14 @@ static void output_item(Elab *e, const Item *item, Output *output)
 void output_run(Elab *e, const Stmt *stmt)
 {
     Output output = {.name = stmt->name.text, .value = output_value(e, stmt)};
-    if (!output.value)
-        return;
     for (int i = 0; i < e->graph->outputs.n; i++)
         if (strcmp(e->graph->outputs.at[i].name, output.name) == 0)
             elab_error(e, stmt->name.span, "a second output '%s'", output.name);
     repeats_report(e, &stmt->items);
     for (int i = 0; i < stmt->items.n; i++)
         output_item(e, stmt->items.at[i], &output);
-    VEC_PUSH(e->arena, e->graph->outputs, output);
+    if (output.value) /* else it was reported */
+        VEC_PUSH(e->arena, e->graph->outputs, output);
 }
 
 /* ---- outputs from outside ---------------------------------------------- */
