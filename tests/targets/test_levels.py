@@ -23,7 +23,7 @@ failures = 0
 # A stem by minimal correlations, Winograd of both strides, 1x1, windows, a classifier:
 # each way of packing weights. Channels that panels of 24, 48 and 64 divide.
 EVERY_WAY = """
-model ways(image: f32[1, 3, 36, 36]) {
+model ways(image: f32[1, 3, 28, 28]) {
     stem: x = relu(conv2d(image, out = 192, kernel = 7, stride = 2, pad = 3))
     same: x = relu(conv2d(x, out = 192, kernel = 3, pad = 1))
     half: x = relu(conv2d(x, out = 192, kernel = 3, stride = 2, pad = 1))
@@ -102,7 +102,7 @@ def test_every_way(folder):
     """However weights are packed, levels read the same ones: the newest gives the bits
     that it gives alone, the others the same but for rounding."""
     source, raw, given = (os.path.join(folder, n) for n in ("ways.vt", "ways.npy", "given.npy"))
-    image = np.random.default_rng(6).normal(size=(1, 3, 36, 36)).astype(np.float32)
+    image = np.random.default_rng(6).normal(size=(1, 3, 28, 28)).astype(np.float32)
     np.save(given, image)
     with open(source, "w") as f:
         f.write(EVERY_WAY)

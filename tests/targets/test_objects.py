@@ -174,7 +174,7 @@ def expected_places(model, folder):
 
 def places(program):
     """Of each function of a step or kernel the files and lines that debuggers see at
-    its start and at some places inside."""
+    its start and at some places inside, from the innermost inlined function outwards."""
     names = subprocess.run(["nm", "-S", program], capture_output=True, text=True,
                            check=True).stdout
     found = re.findall(r"^(\w+) (\w+) t ((?:step|k\d+)_\w+)", names, re.M)
@@ -182,9 +182,18 @@ def places(program):
     for start, size, name in found:
         first, n = int(start, 16), int(size, 16)
         inside = [hex(first + n * i // 16) for i in range(16)]
-        seen[name] = subprocess.run(["addr2line", "-e", program] + inside, check=True, text=True,
-                                    capture_output=True).stdout.split("\n")
+        out = subprocess.run(["addr2line", "-a", "-i", "-e", program] + inside, check=True,
+                             text=True, capture_output=True).stdout
+        seen[name] = [place.split() for place in re.split(r"^0x\w+\n", out, flags=re.M)[1:]]
     return seen
+
+
+def in_model(places_of_kernel):
+    """Are nearly all of its instructions, or what they were inlined into, of the model's
+    text? A compiler may move some to where two lines meet."""
+    FEWEST = 12  # of 16
+    outermost = [[p for p in place if ":" in p][-1] for place in places_of_kernel]
+    return sum(".vt:" in place for place in outermost) >= FEWEST
 
 
 def test_debug(folder):
@@ -198,12 +207,13 @@ def test_debug(folder):
         seen = places(program)
         right = [step for path, line, step in expected
                  if step in seen and
-                 seen[step][0].split(" ")[0].endswith(os.path.basename(path) + ":" + line)]
+                 seen[step][0][0].endswith(os.path.basename(path) + ":" + line)]
         check(len(expected) > 20 and len(right) == len(expected),
               f"{backend}: {len(right)} of {len(expected)} steps are at their layer's line")
         kernels = [name for name in seen if name.startswith("k")]
-        check(kernels and all(".vt:" in "".join(seen[k]) for k in kernels),
-              f"{backend}: {len(kernels)} kernels are in the model")
+        right = [k for k in kernels if in_model(seen[k])]
+        check(len(kernels) > 10 and len(right) == len(kernels),
+              f"{backend}: {len(right)} of {len(kernels)} kernels are in the model")
         with open(program, "rb") as one, open(again, "rb") as two:
             check(one.read() == two.read(), f"{backend}: the same bytes again")
 
