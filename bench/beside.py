@@ -54,8 +54,7 @@ def check_output(runner, right):
 
 def begin(peer, network, form, threads, setting, right, x):
     onnx, log = network.forms[form], network.path(peer.name + ".log")
-    if not all(os.path.exists(f) for f in peer.files(onnx)) or peer.name == "mnn":
-        Worker.prepare(peer, onnx, x, log)
+    Worker.prepare(peer, onnx, x, log)
     runner = Worker(peer, onnx, threads, setting, x, log)
     try:
         runner.gap = check_output(runner, right)

@@ -76,7 +76,7 @@ class Mnn:
 
     @classmethod
     def prepare(cls, onnx):
-        if os.path.exists(cls.files(onnx)[0]):
+        if made(cls.files(onnx)[0]):
             return
         new = onnx + ".part.mnn"
         subprocess.run([beside_python("mnnconvert"), "-f", "ONNX", "--modelFile", onnx,
@@ -113,7 +113,7 @@ class Ncnn:
 
     @classmethod
     def prepare(cls, onnx):
-        if os.path.exists(cls.files(onnx)[1]):
+        if made(cls.files(onnx)[1]):
             return
         import respell
         stem = onnx[:-5] + "_ncnn"  # pnnx names its files after it
@@ -135,6 +135,14 @@ class Ncnn:
             if status:
                 raise RuntimeError("ncnn does not run it: %d" % status)
             return np.array(out)
+
+
+def made(path):
+    """It is there, and made as this file and respell.py say now."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    return os.path.exists(path) and all(
+        os.path.getmtime(path) > os.path.getmtime(os.path.join(here, script))
+        for script in ("engines.py", "respell.py"))
 
 
 def beside_python(command):
