@@ -3,6 +3,7 @@
 #define BENCH_TEAM_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -30,10 +31,26 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* To a processor of its own: rounds are over before a scheduler would part two threads
+ * that woke on the same one. Where it cannot be, they stay as they are. */
+static void stay_apart(int thread)
+{
+    cpu_set_t all, own;
+    CPU_ZERO(&own);
+    if (sched_getaffinity(0, sizeof all, &all))
+        return;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &all) && thread-- == 0)
+            CPU_SET(cpu, &own);
+    if (CPU_COUNT(&own))
+        pthread_setaffinity_np(pthread_self(), sizeof own, &own);
+}
+
 static void *member_main(void *argument)
 {
     const Member *member = argument;
     Team *team = member->team;
+    stay_apart(member->thread);
     for (int round = 0; round < team->rounds; round++) {
         pthread_barrier_wait(&team->begin);
         team->from[member->thread] = now();
