@@ -26,12 +26,12 @@
  *                              way of the result through the second-level cache
  *   weight     ahead     balance, each byte: expanded weights wait for memory
  *              online    1.3, each element transformed
- *   tile       by panels twice balance, each byte of transformed inputs and products that
+ *   tile       by panels 1.5 balance, each byte of transformed inputs and products that
  *                        the second-level cache does not hold; every panel reads them
  *
  * Larger tiles round more: each step up in tile has to pay for itself. */
 static const double product_ahead = .66, product_online = 1.28, transform_term = 17,
-                    weight_online = 1.3, step_of_tile = .02;
+                    weight_online = 1.3, spilled = 1.5, step_of_tile = .02;
 
 static double spilled_bytes(const Winograd *g, const Target *target)
 {
@@ -51,7 +51,7 @@ static double winograd_cost(const Value *conv, Schedule schedule, const Target *
     double cost = transform_term * tiles * (in + out);
     cost += g.online ? product_online * tiles * weights + weight_online * weights
                      : product_ahead * tiles * weights + 4 * weights * balance;
-    cost += 2 * balance * spilled_bytes(&g, target);
+    cost += spilled * balance * spilled_bytes(&g, target);
     return cost * (1 + step_of_tile * (schedule.tile - 2));
 }
 
