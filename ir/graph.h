@@ -257,7 +257,8 @@ typedef struct Temporary {
 
 /* A set of operators under one loop over output tiles. `members` are in
  * topological order: what the anchor reads and is computed as it reads, the anchor,
- * its chain; only the last one's result leaves the group. */
+ * its chain, of a stem also a max pooling and its chain; only the last one's result
+ * leaves the group. */
 typedef struct Group {
     Value *anchor; /* the contraction, pooling, softmax, or the first member */
     VEC(Value *) members;

@@ -117,13 +117,20 @@ static void number_named_values(Parser *p)
         v->id = p->graph->next_id++;
 }
 
-/* The rule of struct Group: the last that is more than elementwise. */
+/* The rule of struct Group: the last that is more than elementwise; a pooling only where
+ * there is no convolution before it. */
 static Value *anchor_of(const Group *group)
 {
-    for (int i = group->members.n - 1; i >= 0; i--)
-        if (!op_is_elementwise(group->members.at[i]->op))
-            return group->members.at[i];
-    return group->members.at[0];
+    Value *pool = NULL;
+    for (int i = group->members.n - 1; i >= 0; i--) {
+        Value *v = group->members.at[i];
+        if (op_is_elementwise(v->op))
+            continue;
+        if (op_info[v->op].class != CLASS_pool)
+            return v;
+        pool = pool ? pool : v;
+    }
+    return pool ? pool : group->members.at[0];
 }
 
 static bool collect_groups(Parser *p)

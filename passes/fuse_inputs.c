@@ -115,21 +115,6 @@ static void fuse(Graph *graph, Value *conv)
     graph->groups.at[conv->group] = joined;
 }
 
-/* Groups without members go; the others move up. */
-static void drop_empty_groups(Graph *graph)
-{
-    int kept = 0;
-    for (int i = 0; i < graph->groups.n; i++) {
-        Group group = graph->groups.at[i];
-        if (group.members.n == 0)
-            continue;
-        for (int k = 0; k < group.members.n; k++)
-            group.members.at[k]->group = kept;
-        graph->groups.at[kept++] = group;
-    }
-    graph->groups.n = kept;
-}
-
 void pass_fuse_inputs(Graph *graph, const Target *target)
 {
     (void)target;
@@ -139,5 +124,5 @@ void pass_fuse_inputs(Graph *graph, const Target *target)
     FOR_VALUES(v, graph)
         if (v->group >= 0 && reads_point(v))
             fuse(graph, v);
-    drop_empty_groups(graph);
+    groups_drop_empty(graph);
 }

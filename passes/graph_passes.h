@@ -7,6 +7,8 @@
 
 /* A group of one, for values that later passes add. Its index. */
 int group_new(Graph *graph, Value *value);
+/* Groups without members go; the others move up. */
+void groups_drop_empty(Graph *graph);
 
 #define GRAPH_PASS(name) void pass_##name(Graph *graph, const Target *target)
 GRAPH_PASS(canonicalize);
@@ -22,6 +24,7 @@ GRAPH_PASS(order_windows);
 GRAPH_PASS(group);
 GRAPH_PASS(schedule);
 GRAPH_PASS(fuse_inputs);
+GRAPH_PASS(fuse_pool);
 GRAPH_PASS(layout);
 GRAPH_PASS(pack_weights);
 GRAPH_PASS(plan_memory);

@@ -57,6 +57,20 @@ int group_new(Graph *graph, Value *v)
     return v->group = graph->groups.n - 1;
 }
 
+void groups_drop_empty(Graph *graph)
+{
+    int kept = 0;
+    for (int i = 0; i < graph->groups.n; i++) {
+        Group group = graph->groups.at[i];
+        if (group.members.n == 0)
+            continue;
+        for (int k = 0; k < group.members.n; k++)
+            group.members.at[k]->group = kept;
+        graph->groups.at[kept++] = group;
+    }
+    graph->groups.n = kept;
+}
+
 void pass_group(Graph *graph, const Target *target)
 {
     (void)target;

@@ -71,6 +71,11 @@ int lower_lanes(const Lower *l);
 /* The chain after the anchor applied to `anchor`, then stored. With anchor NULL
  * the first member is elementwise too. */
 void chain_store(Lower *l, const At *at, const Expr *anchor);
+/* A part of the chain: the members behind `from`, whose value is x, up to `to`; or all
+ * of them, stored. */
+const Expr *chain_between(Lower *l, const At *at, const Value *from, const Expr *x,
+                          const Value *to);
+void chain_store_after(Lower *l, const At *at, const Value *from, const Expr *x);
 /* One elementwise operator on its arguments. */
 const Expr *lower_elementwise(Lower *l, const Value *value, const Expr **arg,
                               int lanes);

@@ -251,23 +251,37 @@ static void store_result(Lower *l, const At *at, const Expr *x)
     build_store(&l->b, 0, at->index[0], x);
 }
 
-void chain_store(Lower *l, const At *at, const Expr *anchor)
+/* The members behind `from`, whose value is `x`, up to `to`. */
+static const Expr *chain_members(Lower *l, const At *at, int from, const Expr *x, int to)
 {
     enum { MAX_CHAIN = 64 };
     const Expr *made[MAX_CHAIN] = {0};
-    const Group *group = l->group;
-    int first = 0;
-    if (anchor) {
-        made[member_index(group, group->anchor)] = anchor;
-        first = member_index(group, group->anchor) + 1;
-    }
-    for (int i = first; i < group->members.n; i++) {
-        const Value *v = group->members.at[i];
+    if (from >= 0)
+        made[from] = x;
+    for (int i = from + 1; i <= to; i++) {
+        const Value *v = l->group->members.at[i];
         const Expr *arg[3] = {0};
         for (int k = 0; k < v->nargs; k++)
             arg[k] = chain_argument(l, at, v->args[k], made);
         made[i] = build_let(&l->b, short_name(v),
                             lower_elementwise(l, v, arg, at->lanes));
     }
-    store_result(l, at, made[group->members.n - 1]);
+    return made[to];
+}
+
+const Expr *chain_between(Lower *l, const At *at, const Value *from, const Expr *x,
+                          const Value *to)
+{
+    return chain_members(l, at, member_index(l->group, from), x, member_index(l->group, to));
+}
+
+void chain_store(Lower *l, const At *at, const Expr *anchor)
+{
+    int from = anchor ? member_index(l->group, l->group->anchor) : -1;
+    store_result(l, at, chain_members(l, at, from, anchor, l->group->members.n - 1));
+}
+
+void chain_store_after(Lower *l, const At *at, const Value *from, const Expr *x)
+{
+    store_result(l, at, chain_between(l, at, from, x, l->result));
 }

@@ -20,11 +20,12 @@ static Temporary winograd_temporary(const Value *conv, const Target *target)
                        : (Temporary){.per_thread = v + own};
 }
 
-static Temporary toom_cook_temporary(const Value *conv, const Target *target)
+static Temporary toom_cook_temporary(const Group *group, const Target *target)
 {
-    ToomCook g = toom_cook_of(conv, target);
+    ToomCook g = toom_cook_of(group, target);
     return (Temporary){.per_thread = temporary_align(g.v_count * 4) +
-                                     temporary_align(g.m_count * 4)};
+                                     temporary_align(g.m_count * 4) +
+                                     temporary_align(g.y_count * 4)};
 }
 
 /* Sums of a block of rows, between stretches of a long reduction. */
@@ -47,7 +48,7 @@ static Temporary contraction_temporary(const Value *v)
 Temporary group_temporary(const Group *group, const Target *target)
 {
     if (group->anchor->schedule.algorithm == ALGORITHM_toom_cook)
-        return toom_cook_temporary(group->anchor, target);
+        return toom_cook_temporary(group, target);
     if (schedule_is_winograd(group->anchor->schedule))
         return winograd_temporary(group->anchor, target);
     if (op_info[group->anchor->op].class != CLASS_conv)

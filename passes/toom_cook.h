@@ -18,9 +18,19 @@ typedef struct ToomCook {
     int64_t v_row, v_point;          /* transformed inputs: elements from one to the next */
     int64_t m_point;                 /* products */
     int64_t v_count, m_count;
+    /* With a max pooling behind it: rows of the pooled map of one task, which are as
+     * many pairs of rows of the convolution's and the row before them; three of these,
+     * with a pixel on either side, wait for the pooling. */
+    int64_t pooled;
+    int64_t y_row, y_count;
 } ToomCook;
 
 bool conv_suits_toom_cook(const Value *conv, const Target *target);
-ToomCook toom_cook_of(const Value *conv, const Target *target);
+/* Can the pooling be computed with the convolution? 3x3 of stride 2, a pixel of padding
+ * before. */
+bool stem_takes_pool(const Value *conv, const Value *pool, const Target *target);
+/* The pooling in the convolution's group; NULL none. */
+const Value *stem_pool(const Group *group);
+ToomCook toom_cook_of(const Group *group, const Target *target);
 
 #endif

@@ -126,11 +126,21 @@ static void test_any_matrix(void)
 
 /* ---- convolutions ------------------------------------------------------ */
 
+static int pools_joined; /* of the last run, those that fuse_pool took */
+
+static void count_pools(const Graph *graph)
+{
+    FOR_VALUES(v, graph)
+        pools_joined += v->op == OP_max_pool2d && graph->groups.at[v->group].anchor != v;
+}
+
 static void force_schedule(void *context, const PassInfo *pass, const Graph *graph,
                            const Program *program)
 {
     (void)program;
     const Schedule *schedule = context;
+    if (strcmp(pass->name, "fuse_pool") == 0)
+        count_pools(graph);
     if (strcmp(pass->name, "schedule") != 0)
         return;
     FOR_VALUES(v, graph) {
@@ -256,6 +266,41 @@ static void test_stems(void)
         }
 }
 
+/* With its max pooling in one pass: odd and even maps, one and several panels, rows that
+ * are one task and many. */
+static void test_pooled_stems(void)
+{
+    const int shapes[][4] = {/* channels in, out, height, width */
+                             {3, 64, 70, 96}, {3, 16, 20, 20}, {3, 80, 44, 40},
+                             {1, 32, 58, 40}, {3, 16, 26, 48}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const int *s = shapes[i];
+        int h = (s[2] - 1) / 2 + 1, w = (s[3] - 1) / 2 + 1;
+        int ph = (h - 1) / 2 + 1, pw = (w - 1) / 2 + 1;
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "graph \"g\" {\n"
+                 "  %%x = input name=\"x\" : f32[1,%d,%d,%d]\n"
+                 "  %%w = weight name=\"w\" : f32[%d,%d,7,7]\n"
+                 "  %%b = weight name=\"b\" : f32[%d]\n"
+                 "  %%1 = conv2d %%x, %%w, %%b stride=[2,2] pad=[3,3,3,3] : f32[1,%d,%d,%d]\n"
+                 "  %%2 = neg %%1 : f32[1,%d,%d,%d]\n"
+                 "  %%3 = max_pool2d %%2 stride=[2,2] pad=[1,1,1,1] kernel=[3,3] : "
+                 "f32[1,%d,%d,%d]\n"
+                 "  %%4 = tanh %%3 : f32[1,%d,%d,%d]\n"
+                 "  output \"y\" %%4\n}\n",
+                 s[0], s[2], s[3], s[1], s[0], s[1], s[1], h, w, s[1], h, w, s[1], ph, pw, s[1],
+                 ph, pw);
+        pools_joined = 0;
+        double error = conv_error(text, i % 2 ? "x86-64-v3" : "x86-64-v4",
+                                  (Schedule){ALGORITHM_toom_cook, TOOM_COOK_TILE});
+        CU_ASSERT(pools_joined == 1);
+        CU_ASSERT(error < 1e-5);
+        if (!(error < 1e-5) || pools_joined != 1)
+            fprintf(stderr, "error %g, %d joined\n%s", error, pools_joined, text);
+    }
+}
+
 /* Long reductions are cut, the rows into blocks: every sum all the same. */
 static void test_stretches(void)
 {
@@ -284,9 +329,27 @@ static const char *guarded(Arena *arena, int64_t limit, int64_t extent)
     return errors_of(program_of(arena, &wide_target, k));
 }
 
+/* y[16 * block + 2 * row - 6] where 8 * block + row is at least `low`, by its name. */
+static const char *guarded_below(Arena *arena, int64_t low)
+{
+    Kernel *k = kernel_new(arena, "below", 3);
+    int y = param_add(arena, k, "y", DT_f32, 16 * 3 - 6, ACCESS_write);
+    Build b = build_begin(arena, k);
+    const IVar *row = build_for(&b, "row", 8, false);
+    Index at = build_index(&b, "at", index_add(index_mul(index_var(k->task), 8), index_var(row)));
+    build_if_less(&b, at, low);
+    build_else(&b);
+    build_store(&b, y, index_plus(index_mul(at, 2), -6), expr_real(arena, 1, 1));
+    build_end(&b);
+    build_end(&b);
+    return errors_of(program_of(arena, &wide_target, k));
+}
+
 static void test_guards(void)
 {
     Arena *arena = arena_new();
+    CU_ASSERT_STRING_EQUAL(guarded_below(arena, 3), "");
+    CU_ASSERT_PTR_NOT_NULL(strstr(guarded_below(arena, 2), "an access stays inside"));
     CU_ASSERT_STRING_EQUAL(guarded(arena, 7, 14), "");
     CU_ASSERT_PTR_NOT_NULL(strstr(guarded(arena, 8, 14), "an access stays inside"));
     CU_ASSERT_PTR_NOT_NULL(strstr(guarded(arena, 7, 13), "an access stays inside"));
@@ -325,6 +388,7 @@ int main(void)
         {"any matrix becomes code", test_any_matrix},
         {"convolutions by Winograd", test_convolutions},
         {"stems by Toom and Cook", test_stems},
+        {"stems with their pooling", test_pooled_stems},
         {"reductions in stretches", test_stretches},
         {"guards over several variables", test_guards},
         {"scratch of threads", test_scratch},
