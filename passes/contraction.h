@@ -33,7 +33,6 @@ typedef struct Stretch {
      * operand on. */
     int first, lines, operand;
     Index ahead;
-    bool near; /* instead, what this tile reads some steps later */
 } Stretch;
 
 /* lower_tile.c: rows x columns of the result from `at` on. */

@@ -229,8 +229,7 @@ static void build_block(Lower *l, const Plan *p, At at, Index number, int64_t co
         each_tile(l, p, &spot, TILE_multiply,
                   (Stretch){.whole = true, .count = c->run, .operand = c->b,
                             .lines = c->taps == 1 ? ahead_lines(l, p) : 0,
-                            .ahead = index_plus(at.index[c->b], c->run * c->b_step),
-                            .near = c->packed && c->taps > 1 && l->target->prefetch});
+                            .ahead = index_plus(at.index[c->b], c->run * c->b_step)});
 }
 
 /* ---- panels and tasks -------------------------------------------------- */

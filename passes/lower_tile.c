@@ -9,7 +9,6 @@ typedef struct Tile {
     At at;          /* at the tile's first row and column */
     int rows;
     int vectors;
-    int64_t columns;
     Piece vector[MAX_VECTORS]; /* one vector each: count 1 */
     Index k_base;   /* of b, for the current window position */
     const Reg *acc[MAX_ROWS][MAX_VECTORS];
@@ -86,10 +85,6 @@ static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index b_at, 
         b[v] = build_let(&l->b, "b",
                          expr_load(l->arena, l->kernel, c->b, at, t->vector[v].lanes));
     }
-    for (int64_t at = 0; t->stretch->near && at < t->columns; at += LINE)
-        build_prefetch(&l->b, c->b,
-                       index_plus(index_add(b_at, index_mul(k, c->b_step)),
-                                  l->target->prefetch + at));
     for (int r = 0; r < t->rows; r++) {
         Index at = index_add(row_at[r], index_mul(k, c->run_step));
         const Expr *a = build_let(&l->b, "a", expr_load(l->arena, l->kernel, c->a, at, 1));
@@ -197,8 +192,7 @@ static void sums_end(Lower *l, const Tile *t)
 void tile_build(Lower *l, const Contraction *c, const TilePlace *place, TileWork work,
                 const Stretch *stretch)
 {
-    Tile t = {.c = c, .at = place->at, .rows = place->rows, .stretch = stretch,
-              .columns = place->columns};
+    Tile t = {.c = c, .at = place->at, .rows = place->rows, .stretch = stretch};
     Piece pieces[MAX_PIECES];
     int n = pieces_cut(place->columns, c->lanes, pieces);
     for (int i = 0; i < n; i++)

@@ -103,11 +103,15 @@ static int64_t step_bytes(const Step *step)
     return bytes;
 }
 
-static const char *algorithm_of(const Value *product)
+/* As the graph's text has it: winograd(4). */
+static const char *algorithm_of(Arena *arena, const Value *product)
 {
     OpClass class = op_info[product->op].class;
-    bool has = class == CLASS_conv || class == CLASS_product;
-    return has ? algorithm_name[product->schedule.algorithm] : "";
+    Schedule schedule = product->schedule;
+    const char *name = algorithm_name[schedule.algorithm];
+    if (class != CLASS_conv && class != CLASS_product)
+        return "";
+    return schedule.tile ? arena_printf(arena, "%s(%d)", name, schedule.tile) : name;
 }
 
 static LayerTime *layer_time(Bench *bench, Arena *arena, const int *layers, int layer, int *n)
@@ -130,7 +134,7 @@ static void collect_layers(Bench *bench, Arena *arena, const Program *program, c
         layers[time - bench->layers.at] = layer;
         bench->report->layers.at[layer].cost.macs_lowered += step_macs(step);
         if (!time->algorithm[0])
-            time->algorithm = algorithm_of(step_product(program, step));
+            time->algorithm = algorithm_of(arena, step_product(program, step));
         time->steps++;
         time->ms += ms[i];
         time->bytes += step_bytes(step);

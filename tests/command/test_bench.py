@@ -68,8 +68,10 @@ def check_sane(bench):
     ratio = sum(l["min_ms"] for l in bench["layers"]) / bench["min_ms"]
     print("     layers add up to %.2f of the whole, the best at %.0f %% of the peak" %
           (ratio, max(l["peak_percent"] for l in large)))
-    algorithms = {l["operator"]: l["algorithm"] for l in bench["layers"]}
-    check(algorithms["conv2d"] and not algorithms["max_pool2d"], "algorithms are named")
+    algorithms = {l["name"]: l["algorithm"] for l in bench["layers"]}
+    check(algorithms["conv1"] == "toom_cook(4)" and algorithms["fc"] == "direct" and
+          re.fullmatch(r"winograd\(\d\)", algorithms["layer1.0.conv1"]),
+          "algorithms are named, with their tiles")
 
 
 def main():
