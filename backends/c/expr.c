@@ -89,18 +89,50 @@ static void operator(const Kernel *k, const char *sign, const Expr *e, Text *out
     text_add(out, ")");
 }
 
-/* Signed overflow is undefined in C: scalars go through unsigned. */
+/* The unsigned integer of the same width: signed overflow is undefined in C. */
+static void as_unsigned(const Kernel *k, const Expr *e, Text *out)
+{
+    if (e->type.lanes > 1)
+        text_printf(out, "(n%d)", e->type.lanes);
+    else
+        text_add(out, "(uint32_t)");
+    c_expr(k, e, out);
+}
+
+/* Back from it: what is open is closed by two parentheses. */
+static void wrapped(const Expr *e, Text *out)
+{
+    if (e->type.lanes > 1)
+        text_printf(out, "((i%d)(", e->type.lanes);
+    else
+        text_add(out, "(wrap(");
+}
+
 static void arithmetic(const Kernel *k, const char *sign, const Expr *e, Text *out)
 {
-    if (e->type.dtype == DT_f32 || e->type.lanes > 1) {
+    if (e->type.dtype == DT_f32) {
         operator(k, sign, e, out);
         return;
     }
-    text_add(out, "wrap((uint32_t)");
-    c_expr(k, e->arg[0], out);
-    text_printf(out, " %s (uint32_t)", sign);
-    c_expr(k, e->arg[1], out);
-    text_add(out, ")");
+    wrapped(e, out);
+    as_unsigned(k, e->arg[0], out);
+    text_printf(out, " %s ", sign);
+    as_unsigned(k, e->arg[1], out);
+    text_add(out, "))");
+}
+
+static void negation(const Kernel *k, const Expr *e, Text *out)
+{
+    if (e->type.dtype == DT_f32) {
+        text_add(out, "(-");
+        c_expr(k, e->arg[0], out);
+        text_add(out, ")");
+        return;
+    }
+    wrapped(e, out);
+    text_add(out, "0U - ");
+    as_unsigned(k, e->arg[0], out);
+    text_add(out, "))");
 }
 
 static void compare(const Kernel *k, const char *sign, const Expr *e, Text *out)
@@ -112,15 +144,15 @@ static void compare(const Kernel *k, const char *sign, const Expr *e, Text *out)
 static void shift(const Kernel *k, const Expr *e, Text *out)
 {
     bool left = e->op == EX_shl;
-    if (e->type.lanes == 1 && left) {
-        text_add(out, "shl_i1(");
+    if (left) {
+        wrapped(e, out);
+        as_unsigned(k, e->arg[0], out);
+    } else {
+        text_add(out, "(");
         c_expr(k, e->arg[0], out);
-        text_printf(out, ", %lld)", (long long)e->arg[1]->integer);
-        return;
     }
-    text_add(out, "(");
-    c_expr(k, e->arg[0], out);
-    text_printf(out, " %s %lld)", left ? "<<" : ">>", (long long)e->arg[1]->integer);
+    text_printf(out, " %s %lld%s", left ? "<<" : ">>", (long long)e->arg[1]->integer,
+                left ? "))" : ")");
 }
 
 static void cast(const Kernel *k, const Expr *e, Text *out)
@@ -191,11 +223,7 @@ void c_expr(const Kernel *k, const Expr *e, Text *out)
     case EX_sub: arithmetic(k, "-", e, out); return;
     case EX_mul: arithmetic(k, "*", e, out); return;
     case EX_div: operator(k, "/", e, out); return;
-    case EX_neg:
-        text_add(out, "(-");
-        c_expr(k, e->arg[0], out);
-        text_add(out, ")");
-        return;
+    case EX_neg: negation(k, e, out); return;
     case EX_fma: call(k, "fma", e, 3, out); return;
     case EX_max: call(k, "max", e, 2, out); return;
     case EX_min: call(k, "min", e, 2, out); return;

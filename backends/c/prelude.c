@@ -20,8 +20,9 @@ static void vector_types(Text *out, int lanes)
 {
     int bytes = lanes * 4;
     text_printf(out, "typedef float f%d __attribute__((vector_size(%d)));\n"
-                     "typedef int32_t i%d __attribute__((vector_size(%d)));\n",
-                lanes, bytes, lanes, bytes);
+                     "typedef int32_t i%d __attribute__((vector_size(%d)));\n"
+                     "typedef uint32_t n%d __attribute__((vector_size(%d)));\n",
+                lanes, bytes, lanes, bytes, lanes, bytes);
     text_printf(out, "typedef float f%du __attribute__((vector_size(%d), aligned(4), may_alias));\n"
                      "typedef int32_t i%du __attribute__((vector_size(%d), aligned(4), may_alias));\n",
                 lanes, bytes, lanes, bytes);
@@ -151,7 +152,6 @@ static void scalar_helpers(Text *out)
              "INL float sqrt_f1(float x) { return sqrtf(x); }\n"
              "INL float floor_f1(float x) { return floorf(x); }\n"
              "INL float abs_f1(float x) { return float_of(bits_of(x) & INT32_MAX); }\n"
-             "INL int32_t shl_i1(int32_t x, int n) { return (int32_t)((uint32_t)x << n); }\n"
              "INL int32_t wrap(uint32_t x) { return (int32_t)x; }\n\n");
 }
 
