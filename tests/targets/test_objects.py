@@ -120,9 +120,10 @@ def test_texts(folder):
 
 def build_bare(folder, *options):
     """With nothing installed: an empty PATH."""
+    kept = {name: os.environ[name] for name in ["ASAN_OPTIONS"] if name in os.environ}
     return subprocess.run([os.path.abspath(vtc), "build", f"{top}/models/vt_fashion.vt", *options],
                           capture_output=True, text=True, cwd=folder,
-                          env={"PATH": folder, "TMPDIR": folder})
+                          env={"PATH": folder, "TMPDIR": folder, **kept})
 
 
 def check_ld_alone(folder):
