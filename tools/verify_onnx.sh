@@ -9,6 +9,7 @@
 # numbers of networks that agree, differ and were skipped; fails if any differs.
 set -u
 . "$(dirname "$0")/setup.sh"
+photo=/usr/lib/python3/dist-packages/imageio/resources/images/chelsea.png
 vtc=${VTC:-$top/build/vtc}
 if [ -z "${VTC:-}" ]; then
     configure "$top/build" && cmake --build "$top/build" --target vtc || exit 3
@@ -27,7 +28,7 @@ fi
 agree=0 differ=0 skipped=0
 for model in "$@"; do
     name=$(basename "$model" .vt)
-    result=$("$vtc" verify "$model" --with=onnxruntime 2>&1)
+    result=$("$vtc" verify "$model" --with=onnxruntime "--input=$photo" 2>&1)
     case $? in
     0) agree=$((agree + 1)) ;;
     3) skipped=$((skipped + 1)) ;;
