@@ -286,7 +286,7 @@ static Value *hard_gate_of(const Value *v, double *factor)
 /* x times its gate, both factors of six gone into the gate or standing outside */
 static bool is_hard_product(const Value *a, const Value *b, double factor)
 {
-    double left;
+    double left = 0;
     Value *x = hard_gate_of(b, &left), *rest;
     if (x == a && x)
         return is_near(factor, left);

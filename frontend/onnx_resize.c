@@ -151,7 +151,7 @@ static void axes_read(Importer *in, Axis *axes, const Shape *s)
 {
     bool upsample = strcmp(in->node->op_type, "Upsample") == 0 || in->opset < 11;
     int scales = upsample ? 1 : 2;
-    for (int d = 0; d < s->rank; d++)
+    for (int d = 0; d < s->rank && d < MAX_RANK; d++)
         axes[d] = (Axis){.in = s->dim[d], .out = s->dim[d], .scale = 1, .last = 1};
     Ints of = axes_named(in, s->rank);
     const Onnx__AttributeProto *old = upsample ? onnx_attr(in, "scales") : NULL;

@@ -275,7 +275,7 @@ int vtc_maps_draw(VtcImage *picture, const VtcPhoto *photo,
                   const VtcTensorInfo *info, const void *data, VtcError *error)
 {
     Frame f;
-    Maps maps;
+    Maps maps = {0};
     int status = frame_of(&f, photo->input, TILE_SIDE, error);
     if (status == VTC_OK)
         status = maps_check(&maps, photo, info, error);
