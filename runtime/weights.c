@@ -1,5 +1,6 @@
-/* Weights file: map, check, use in place. Nothing is copied or re-packed, so the
- * first result waits only for the hash and two programs share the pages. */
+/* Weights file: map, check, use in place. Nothing is re-packed, so the first result
+ * waits only for the hash, and programs of one run share the pages. Before many runs
+ * they can be copied to huge pages (vtc_weights_settle). */
 #define _POSIX_C_SOURCE 200809L
 #include "weights.h"
 
