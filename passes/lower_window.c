@@ -6,6 +6,8 @@
  * others read the pad pixel (zeros). */
 #include "passes/lower.h"
 
+enum { TILE_PIXELS = 4, TILE_VECTORS = 2 };
+
 typedef struct Windowed {
     Window w;
     int source, weight, bias, divisor; /* operands; -1 none */
@@ -124,59 +126,114 @@ static Windowed window_describe(Lower *l)
     return win;
 }
 
-static const Expr *tap(Lower *l, const Windowed *win, const At *at, const Reg *sum,
-                       Index k)
+/* What is computed together: some pixels of a row, some vectors of channels. Their sums
+ * are registers, so a weight that has been loaded serves all pixels, and a position all
+ * vectors; else loads, two a multiplication, would be the limit. */
+typedef struct Tile {
+    At at;        /* of the first element */
+    Index entry;  /* of the table, of the first pixel */
+    Index pixel;
+    int pixels, vectors, lanes;
+    const Axis *row, *channels;
+    const Reg *sum[TILE_PIXELS][TILE_VECTORS];
+} Tile;
+
+static At tile_element(Lower *l, const Windowed *win, const Tile *t, int pixel, int vector)
 {
-    Arena *a = l->arena;
-    const Expr *old = expr_reg(a, sum, index_const(0));
-    const Expr *x = at_load(l, at, win->source);
-    if (win->op != EX_fma)
-        return expr_bin(a, win->op, old, x);
-    At w = *at;
-    int64_t channels = l->group->anchor->type.shape.dim[1];
-    w.index[win->weight] = index_add(w.index[win->weight], index_mul(k, channels));
-    const Expr *weight = at_load(l, &w, win->weight);
-    if (l->target->has_fma)
-        return expr_tri(a, EX_fma, x, weight, old);
-    return expr_bin(a, EX_add, expr_bin(a, EX_mul, x, weight), old);
+    At at = t->at;
+    at_move(&at, l->operands, t->row, index_const(pixel));
+    at.index[win->source] = t->at.index[win->source];
+    at_move(&at, l->operands, t->channels, index_const((int64_t)vector * t->lanes));
+    at.lanes = t->lanes;
+    at.vector = t->lanes > 1 ? t->channels : NULL;
+    return at;
 }
 
-/* One vector of channels of one output pixel; `entry` is its first table index. */
-static void window_element(Lower *l, const Windowed *win, const At *at, Index entry,
-                           Index pixel)
+static const Expr *first_sum(Lower *l, const Windowed *win, const At *at)
+{
+    if (win->bias >= 0)
+        return at_load(l, at, win->bias);
+    return expr_real(l->arena, win->op == EX_max ? -INFINITY : 0, at->lanes);
+}
+
+static const Expr *tap_weight(Lower *l, const Windowed *win, const Tile *t, int vector, Index k)
+{
+    At at = tile_element(l, win, t, 0, vector);
+    int64_t channels = l->group->anchor->type.shape.dim[1];
+    at.index[win->weight] = index_add(at.index[win->weight], index_mul(k, channels));
+    return build_let(&l->b, "w", at_load(l, &at, win->weight));
+}
+
+/* Position k of the windows of all pixels. */
+static void tile_tap(Lower *l, const Windowed *win, const Tile *t, Index k)
+{
+    const Expr *weight[TILE_VECTORS] = {NULL};
+    for (int v = 0; v < t->vectors && win->weight >= 0; v++)
+        weight[v] = tap_weight(l, win, t, v, k);
+    for (int p = 0; p < t->pixels; p++) {
+        Index entry = index_plus(index_add(t->entry, k), p * win->taps);
+        const IVar *offset = build_iload(&l->b, "at", win->table, entry, win->section->min,
+                                         win->section->max);
+        for (int v = 0; v < t->vectors; v++) {
+            At at = tile_element(l, win, t, p, v);
+            at.index[win->source] = index_add(at.index[win->source], index_var(offset));
+            const Expr *x = at_load(l, &at, win->source);
+            const Expr *old = expr_reg(l->arena, t->sum[p][v], index_const(0));
+            build_set(&l->b, t->sum[p][v], index_const(0),
+                      weight[v] ? expr_multiply_add(l->arena, l->target, x, weight[v], old)
+                                : expr_bin(l->arena, win->op, old, x));
+        }
+    }
+}
+
+static void tile_store(Lower *l, const Windowed *win, const Tile *t, int pixel, int vector)
 {
     Arena *a = l->arena;
-    const Expr *init = expr_real(a, win->op == EX_max ? -INFINITY : 0, at->lanes);
-    if (win->bias >= 0)
-        init = at_load(l, at, win->bias);
-    const Reg *sum = build_var(&l->b, "sum", 1, init);
-    const IVar *k = build_for(&l->b, "k", win->taps, win->taps <= 9);
-    const IVar *offset = build_iload(&l->b, "at", win->table,
-                                     index_add(entry, index_var(k)), win->section->min,
-                                     win->section->max);
-    At here = *at;
-    here.index[win->source] = index_add(here.index[win->source], index_var(offset));
-    build_set(&l->b, sum, index_const(0), tap(l, win, &here, sum, index_var(k)));
-    build_end(&l->b);
-    const Expr *result = expr_reg(a, sum, index_const(0));
+    At at = tile_element(l, win, t, pixel, vector);
+    const Expr *result = expr_reg(a, t->sum[pixel][vector], index_const(0));
     if (win->divisor >= 0) {
-        const Expr *count = expr_load(a, l->kernel, win->divisor, pixel, 1);
-        if (at->lanes > 1)
-            count = expr_splat(a, count, at->lanes);
+        const Expr *count = expr_load(a, l->kernel, win->divisor, index_plus(t->pixel, pixel), 1);
+        if (at.lanes > 1)
+            count = expr_splat(a, count, at.lanes);
         result = expr_bin(a, EX_div, result, count);
     } else if (win->scale != 1) {
-        result = expr_bin(a, EX_div, result, expr_real(a, win->scale, at->lanes));
+        result = expr_bin(a, EX_div, result, expr_real(a, win->scale, at.lanes));
     }
-    chain_store(l, at, build_let(&l->b, "window", result));
+    chain_store(l, &at, build_let(&l->b, "window", result));
 }
 
-/* Channels in vectors when they are dense in every operand. */
-static void window_channels(Lower *l, const Windowed *win, At at, Index entry,
-                            Index pixel)
+static void window_tile(Lower *l, const Windowed *win, Tile *t)
 {
-    const Value *v = l->group->anchor, *x = v->args[0];
-    Nest result = nest_of_result(l);
-    Axis axis = result.axis[1];
+    enum { UNROLLED = 9 };
+    for (int p = 0; p < t->pixels; p++)
+        for (int v = 0; v < t->vectors; v++) {
+            At at = tile_element(l, win, t, p, v);
+            t->sum[p][v] = build_var(&l->b, "sum", 1, first_sum(l, win, &at));
+        }
+    const IVar *k = build_for(&l->b, "k", win->taps, win->taps <= UNROLLED);
+    tile_tap(l, win, t, index_var(k));
+    build_end(&l->b);
+    for (int p = 0; p < t->pixels; p++)
+        for (int v = 0; v < t->vectors; v++)
+            tile_store(l, win, t, p, v);
+}
+
+/* `count` times as many vectors as the tile has, from channel `start` on. */
+static void window_run(Lower *l, const Windowed *win, const Tile *tile, int64_t start, int64_t count)
+{
+    if (count == 0)
+        return;
+    Tile t = *tile;
+    const IVar *c = build_for(&l->b, "c", count, false);
+    Index channel = index_mul(index_var(c), (int64_t)t.vectors * t.lanes);
+    at_move(&t.at, l->operands, t.channels, index_plus(channel, start));
+    window_tile(l, win, &t);
+    build_end(&l->b);
+}
+
+static Axis channel_axis(const Windowed *win, const Nest *result, const Value *x)
+{
+    Axis axis = result->axis[1];
     axis.step[win->source] = x->place.stride[1];
     axis.step[win->table] = 0;
     if (win->divisor >= 0)
@@ -185,19 +242,44 @@ static void window_channels(Lower *l, const Windowed *win, At at, Index entry,
         axis.step[win->weight] = 1;
     if (win->bias >= 0)
         axis.step[win->bias] = 1;
+    return axis;
+}
+
+/* Channels in vectors when they are dense in every operand. */
+static void window_channels(Lower *l, const Windowed *win, const Nest *result, Tile t)
+{
+    Axis axis = channel_axis(win, result, l->group->anchor->args[0]);
+    t.channels = &axis;
     bool vector = axis_is_vector(&axis, l->operands);
     Piece pieces[MAX_PIECES];
     int n = pieces_cut(axis.extent, vector ? lower_lanes(l) : 1, pieces);
     for (int i = 0; i < n; i++) {
-        At here = at;
-        const IVar *c = build_for(&l->b, "c", pieces[i].count, false);
-        at_move(&here, l->operands, &axis,
-                index_plus(index_mul(index_var(c), pieces[i].lanes), pieces[i].start));
-        here.lanes = pieces[i].lanes;
-        here.vector = here.lanes > 1 ? &axis : NULL;
-        window_element(l, win, &here, entry, pixel);
-        build_end(&l->b);
+        t.lanes = pieces[i].lanes;
+        t.vectors = win->weight >= 0 && pieces[i].count >= TILE_VECTORS ? TILE_VECTORS : 1;
+        int64_t whole = pieces[i].count / t.vectors;
+        window_run(l, win, &t, pieces[i].start, whole);
+        int64_t rest = pieces[i].count % t.vectors;
+        int64_t done = whole * t.vectors * t.lanes;
+        t.vectors = 1;
+        window_run(l, win, &t, pieces[i].start + done, rest);
     }
+}
+
+/* Pixels start .. start + count of a row, so many at a time. */
+static void window_pixels(Lower *l, const Windowed *win, const Nest *result, Tile t,
+                          int64_t start, int64_t count)
+{
+    if (count == 0)
+        return;
+    const IVar *ow = build_for(&l->b, "ow", count / t.pixels, false);
+    Index by = index_plus(index_mul(index_var(ow), t.pixels), start);
+    Index source = t.at.index[win->source];
+    at_move(&t.at, l->operands, t.row, by);
+    t.at.index[win->source] = source;
+    t.pixel = index_add(t.pixel, by);
+    t.entry = index_add(t.entry, index_mul(by, win->taps));
+    window_channels(l, win, result, t);
+    build_end(&l->b);
 }
 
 void lower_window(Lower *l)
@@ -215,13 +297,17 @@ void lower_window(Lower *l)
     at_move(&at, l->operands, &images, index_var(n));
     if (!flat)
         at_move(&at, l->operands, &result.axis[2], oh);
-    const IVar *ow = build_for(&l->b, "ow", w->out_w, false);
-    at_move(&at, l->operands, &result.axis[flat ? 2 : 3], index_var(ow));
     at.index[win.source] = index_const(0);
-    Index pixel = index_add(index_mul(oh, w->out_w), index_var(ow));
+    Index pixel = index_mul(oh, w->out_w);
     Index entry = index_add(pixel, index_mul(index_var(n), w->out_h * w->out_w));
-    window_channels(l, &win, at, index_mul(entry, win.taps), pixel);
-    build_end(&l->b);
+    Tile t = {.at = at, .pixel = pixel, .entry = index_mul(entry, win.taps),
+              .row = &result.axis[flat ? 2 : 3]};
+    int most = win.weight >= 0 ? TILE_PIXELS : 1;
+    int64_t whole = w->out_w / most * most;
+    t.pixels = most;
+    window_pixels(l, &win, &result, t, 0, whole);
+    t.pixels = (int)(w->out_w - whole);
+    window_pixels(l, &win, &result, t, whole, w->out_w - whole);
     build_end(&l->b);
     lower_close(l);
 }
