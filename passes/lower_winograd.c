@@ -188,7 +188,8 @@ static Contraction products_of(const Lower *l, const Wino *w, int64_t columns)
     return c;
 }
 
-/* M[point] = V[point] U[panel][point], `columns` channels of panel `panel`. */
+/* M[point] = V[point] U[panel][point], `columns` channels of panel `panel`; of V the
+ * panel's group. */
 static void build_products(Lower *l, const Wino *w, Index panel, int64_t columns)
 {
     const Winograd *g = &w->g;
@@ -196,6 +197,8 @@ static void build_products(Lower *l, const Wino *w, Index panel, int64_t columns
     const IVar *point = build_for(&l->b, "point", g->points, false);
     At at = at_origin(l, 1, NULL);
     at.index[w->v] = index_mul(index_var(point), g->v_point);
+    if (g->groups > 1)
+        at.index[w->v] = index_add(at.index[w->v], index_mul(panel, g->inputs));
     at.index[w->m] = index_mul(index_var(point), g->m_point);
     at.index[w->weight] = index_add(index_mul(panel, g->points * g->inputs * g->width),
                                     index_mul(index_var(point), g->inputs * g->width));
@@ -409,7 +412,7 @@ static void lower_by_rows(Lower *l, Wino *w)
     Index task = lower_tasks(l, g->tiles_h);
     const IVar *image = build_for(&l->b, "n", w->nest.axis[0].extent, false);
     Index row = index_add(index_mul(index_var(image), g->tiles_h), task);
-    build_inputs(l, w, g->tiles_w, g->inputs / l->target->lanes, index_mul(row, g->tiles_w),
+    build_inputs(l, w, g->tiles_w, g->v_tile / l->target->lanes, index_mul(row, g->tiles_w),
                  index_const(0), index_const(0));
     Axis down = w->nest.axis[2];
     for (int i = 0; i < l->operands; i++)

@@ -5,14 +5,16 @@
 
 bool conv_suits_winograd(const Value *v, const Target *target)
 {
-    if (v->op != OP_conv2d || v->attr.groups != 1 || v->type.dtype != DT_f32 ||
-        target->lanes == 1)
+    if (v->op != OP_conv2d || v->type.dtype != DT_f32 || target->lanes == 1)
         return false;
     Window w = window_of(v);
     const Shape *s = &v->args[1]->type.shape;
+    int64_t outputs = s->dim[0] / v->attr.groups;
+    if (v->attr.groups > 1 && outputs > target_panel(target))
+        return false;
     return w.kernel_h == 3 && w.kernel_w == 3 && w.stride_h == w.stride_w &&
            w.stride_h <= 2 && w.dilation_h == 1 && w.dilation_w == 1 &&
-           s->dim[0] % target->lanes == 0 && s->dim[1] % target->lanes == 0;
+           outputs % target->lanes == 0 && s->dim[1] % target->lanes == 0;
 }
 
 static int64_t tiles_along(int64_t extent, int tile)
@@ -24,7 +26,7 @@ static int64_t tiles_along(int64_t extent, int tile)
  * reads all weights, a task for each panel reads all transformed inputs. */
 static bool panels_are_better(const Winograd *g, const Target *target)
 {
-    if (g->panels < 2)
+    if (g->panels < 2 || g->groups > 1)
         return false;
     int64_t half = target->l2_bytes / 2;
     int64_t weights = g->points * g->inputs * g->outputs * 4;
@@ -61,14 +63,16 @@ Winograd winograd_of(const Value *v, Schedule schedule, const Target *target)
     Window w = window_of(v);
     int tile = schedule.tile;
     Winograd g = {.b = bilinear_of(tile, 3, (int)w.stride_h),
+                  .groups = v->attr.groups,
                   .inputs = v->args[1]->type.shape.dim[1],
                   .outputs = v->type.shape.dim[1],
                   .tiles_h = tiles_along(w.out_h, tile),
                   .tiles_w = tiles_along(w.out_w, tile)};
-    g.v_tile = g.inputs;
+    g.v_tile = g.groups * g.inputs;
     g.points = (int64_t)g.b.points * g.b.points;
     int64_t width = target_panel(target);
-    g.width = g.outputs < width ? g.outputs : width;
+    int64_t outputs = g.outputs / g.groups;
+    g.width = outputs < width ? outputs : width;
     g.online = schedule.algorithm == ALGORITHM_winograd_online;
     g.tiles = g.tiles_h * g.tiles_w;
     if (g.online)
@@ -81,7 +85,7 @@ Winograd winograd_of(const Value *v, Schedule schedule, const Target *target)
     g.v_point = g.tiles * g.v_tile + (g.online ? 0 : target->lanes);
     g.v_block = g.points * g.v_point;
     g.m_point = g.tiles * g.width + target->lanes;
-    g.v_count = g.inputs / g.v_tile * g.v_block;
+    g.v_count = g.groups * g.inputs / g.v_tile * g.v_block;
     g.m_count = g.points * g.m_point;
     g.t_count = (int64_t)g.b.points * g.b.inputs * target->lanes;
     g.u_point = g.part * g.width;

@@ -10,9 +10,10 @@
 typedef struct Winograd {
     Bilinear b;                /* along either side */
     int64_t points;            /* of a tile */
-    int64_t inputs, outputs;   /* channels */
+    int64_t groups;
+    int64_t inputs, outputs;   /* channels: inputs of a group, outputs of all */
     int64_t width, panels;     /* output channels of a panel; panels, the last
-                                  may be narrower */
+                                  may be narrower; a group is one panel */
     int64_t tiles_h, tiles_w;
     /* A step for a row of tiles each, or first all inputs, then a panel each. */
     bool by_panels;
@@ -28,8 +29,8 @@ typedef struct Winograd {
                                                    one tile, weights */
 } Winograd;
 
-/* Can it be computed so at all? 2-d, 3x3, stride 1 or 2, no dilation, no groups,
- * channels that fill vectors. */
+/* Can it be computed so at all? 2-d, 3x3, stride 1 or 2, no dilation, channels that fill
+ * vectors (those of each group, in one panel). */
 bool conv_suits_winograd(const Value *conv, const Target *target);
 Winograd winograd_of(const Value *conv, Schedule schedule, const Target *target);
 bool schedule_is_winograd(Schedule schedule);

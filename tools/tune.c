@@ -102,9 +102,9 @@ static bool add_candidates(Tune *t)
 {
     bool good = add_candidate(t, (Schedule){ALGORITHM_direct, 0}) &&
                 add_candidate(t, (Schedule){ALGORITHM_toom_cook, TOOM_COOK_TILE});
-    Algorithm algorithm = t->c->o.small ? ALGORITHM_winograd_online : ALGORITHM_winograd;
     for (int tile = 2; good && tile <= BILINEAR_MOST; tile++)
-        good = add_candidate(t, (Schedule){algorithm, tile});
+        good = add_candidate(t, (Schedule){ALGORITHM_winograd, tile}) &&
+               add_candidate(t, (Schedule){ALGORITHM_winograd_online, tile});
     return good;
 }
 

@@ -207,29 +207,38 @@ static double conv_error(const char *text, const char *target, Schedule schedule
 
 static const char *conv_text(char *out, size_t room, const int64_t *s)
 {
-    int64_t k = s[5] ? s[5] : 3, p = k / 2;
+    int64_t k = s[5] ? s[5] : 3, p = k / 2, groups = s[6] ? s[6] : 1;
     int64_t h = (s[2] + 2 * p - k) / s[4] + 1, w = (s[3] + 2 * p - k) / s[4] + 1;
     snprintf(out, room,
              "graph \"g\" {\n"
              "  %%x = input name=\"x\" : f32[1,%d,%d,%d]\n"
              "  %%w = weight name=\"w\" : f32[%d,%d,%d,%d]\n"
              "  %%b = weight name=\"b\" : f32[%d]\n"
-             "  %%1 = conv2d %%x, %%w, %%b stride=[%d,%d] pad=[%d,%d,%d,%d] : f32[1,%d,%d,%d]\n"
+             "  %%1 = conv2d %%x, %%w, %%b stride=[%d,%d] pad=[%d,%d,%d,%d] groups=%d : "
+             "f32[1,%d,%d,%d]\n"
              "  %%2 = relu %%1 : f32[1,%d,%d,%d]\n"
              "  output \"y\" %%2\n}\n",
-             (int)s[0], (int)s[2], (int)s[3], (int)s[1], (int)s[0], (int)k, (int)k, (int)s[1],
-             (int)s[4], (int)s[4], (int)p, (int)p, (int)p, (int)p, (int)s[1], (int)h, (int)w, (int)s[1], (int)h, (int)w);
+             (int)s[0], (int)s[2], (int)s[3], (int)s[1], (int)(s[0] / groups), (int)k, (int)k,
+             (int)s[1], (int)s[4], (int)s[4], (int)p, (int)p, (int)p, (int)p, (int)groups,
+             (int)s[1], (int)h, (int)w, (int)s[1], (int)h, (int)w);
     return out;
 }
 
-static void check_algorithm(Algorithm algorithm, const char *target)
+/* channels in, out, height, width, stride, kernel (0: 3), groups (0: 1) */
+static const int64_t whole[][7] = {{16, 16, 1, 1, 1},  {16, 48, 7, 7, 1},  {32, 80, 5, 13, 1},
+                                   {48, 144, 6, 4, 1}, {16, 32, 11, 1, 2}, {32, 128, 9, 8, 2},
+                                   {16, 64, 14, 17, 1}};
+/* A group is a panel, of 24 channels at most with vectors of 8. */
+static const int64_t grouped[][7] = {{32, 32, 5, 7, 1, 3, 2}, {96, 48, 1, 11, 1, 3, 3},
+                                     {48, 48, 9, 4, 2, 3, 3}, {32, 64, 6, 13, 2, 3, 2},
+                                     {64, 192, 13, 6, 1, 3, 4}};
+enum { GROUPED_NARROW = 3 };
+
+static void check_algorithm(Algorithm algorithm, const char *target, const int64_t (*shapes)[7],
+                            size_t count)
 {
-    /* channels in, out, height, width, stride, kernel (0: 3) */
-    const int64_t shapes[][6] = {{16, 16, 1, 1, 1},  {16, 48, 7, 7, 1},  {32, 80, 5, 13, 1},
-                                 {48, 144, 6, 4, 1}, {16, 32, 11, 1, 2}, {32, 128, 9, 8, 2},
-                                 {16, 64, 14, 17, 1}};
     char text[1024];
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+    for (size_t i = 0; i < count; i++)
         for (int tile = 2; tile <= (shapes[i][4] == 2 ? 4 : BILINEAR_MOST); tile++) {
             double error = conv_error(conv_text(text, sizeof text, shapes[i]), target,
                                       (Schedule){algorithm, tile});
@@ -242,16 +251,20 @@ static void check_algorithm(Algorithm algorithm, const char *target)
 
 static void test_convolutions(void)
 {
-    check_algorithm(ALGORITHM_winograd, "x86-64-v4");
-    check_algorithm(ALGORITHM_winograd, "x86-64-v3");
-    check_algorithm(ALGORITHM_winograd_online, "x86-64-v4");
-    check_algorithm(ALGORITHM_winograd_online, "x86-64-v3");
+    static const char *const widths[] = {"x86-64-v4", "x86-64-v3"};
+    for (int i = 0; i < 2; i++) {
+        check_algorithm(ALGORITHM_winograd, widths[i], whole, sizeof whole / sizeof *whole);
+        check_algorithm(ALGORITHM_winograd_online, widths[i], whole,
+                        sizeof whole / sizeof *whole);
+        check_algorithm(ALGORITHM_winograd, widths[i], grouped,
+                        i ? GROUPED_NARROW : sizeof grouped / sizeof *grouped);
+    }
 }
 
 /* Few channels, wide windows: chosen by itself, on both vector widths. */
 static void test_stems(void)
 {
-    const int64_t shapes[][6] = {{3, 64, 20, 20, 2, 7}, {3, 48, 14, 29, 2, 7},
+    const int64_t shapes[][7] = {{3, 64, 20, 20, 2, 7}, {3, 48, 14, 29, 2, 7},
                                  {1, 16, 12, 11, 2, 5}, {2, 80, 30, 18, 2, 5},
                                  {4, 32, 10, 14, 2, 5}};
     char text[1024];
@@ -304,7 +317,7 @@ static void test_pooled_stems(void)
 /* Long reductions are cut, the rows into blocks: every sum all the same. */
 static void test_stretches(void)
 {
-    const int64_t shapes[][6] = {{512, 70, 9, 9, 1}, {96, 65, 23, 19, 1}, {300, 16, 7, 31, 2}};
+    const int64_t shapes[][7] = {{512, 70, 9, 9, 1}, {96, 65, 23, 19, 1}, {300, 16, 7, 31, 2}};
     char text[1024];
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         CU_ASSERT(conv_error(conv_text(text, sizeof text, shapes[i]), "x86-64-v4",
