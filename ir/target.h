@@ -24,7 +24,7 @@ typedef struct Target {
                                   * algorithms for all of them; NULL: none other */
     int unroll;         /* of the reduction loop */
     int l1_bytes, l2_bytes;
-    bool prefetch;      /* weights are asked for before they are read */
+    bool prefetch;      /* weights and far maps are asked for before they are read */
     /* Multiply-adds in the time that a byte takes from the last-level cache, and
      * from memory, which a network's weights come from when they outgrow it. */
     int balance, far_balance, llc_bytes;

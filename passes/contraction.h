@@ -4,6 +4,7 @@
 
 #include "passes/lower.h"
 
+enum { MAX_MAPS = 4 };
 typedef struct Contraction {
     int a, b, bias, table;  /* operands; -1 none */
     int sink;               /* where the sums go; -1: through the chain */
@@ -19,6 +20,9 @@ typedef struct Contraction {
     int64_t panel, panel_step;
     int64_t row_step[3];
     int lanes;
+    /* Note [Maps ahead]: operands that a tile asks for; the next one's inputs are. */
+    int map[MAX_MAPS], maps;
+    bool inputs_follow;
 } Contraction;
 
 /* A part of the reduction: `count` steps from `start` on at window position `tap`.
@@ -46,10 +50,17 @@ typedef struct TilePlace {
 void tile_build(Lower *l, const Contraction *c, const TilePlace *place, TileWork work,
                 const Stretch *stretch);
 
-/* Steps of a stretch for blocks of so many tiles; 0: the reduction is not cut.
+/* lower_ahead.c: which maps the tiles ask for; the requests of one unrolled step, the
+ * k-th of so many. */
+void contraction_ask(Lower *l, Contraction *c);
+void tile_ask(Lower *l, const Contraction *c, const TilePlace *tile, Index k, int64_t steps);
+
+/* Steps of a stretch for panels of so many columns and blocks of so many tiles; 0: the
+ * reduction is not cut.
  * Sums of SUMS_ROWS rows wait, at most. */
 enum { SUMS_ROWS = 160 };
-int64_t contraction_stretch(int64_t taps, int64_t run, int64_t tiles);
+int64_t contraction_stretch(const Target *target, int64_t taps, int64_t run, int64_t panel,
+                            int64_t tiles);
 
 void contraction_describe(Lower *l, Contraction *c);
 /* Its end, for those who describe operands, rows and columns themselves: panels,

@@ -2,7 +2,7 @@
  *
  *     for each panel of columns, for each block of rows:
  *         sums = bias
- *         for each stretch of the reduction:       its weights stay in the L1 cache
+ *         for each stretch of the reduction:       its weights stay in the cache
  *             for each tile of rows: sums += ...
  *         chain
  *
@@ -29,11 +29,13 @@ typedef struct Plan {
 } Plan;
 
 /* Few tiles read the weights of a stretch few times: short ones, so that the next
- * is there in time. Many tiles make sums wait often: longer ones. */
-int64_t contraction_stretch(int64_t taps, int64_t run, int64_t tiles)
+ * is there in time. Many tiles make sums wait often: as long as a quarter of the
+ * second-level cache holds the weights. */
+int64_t contraction_stretch(const Target *target, int64_t taps, int64_t run, int64_t panel,
+                            int64_t tiles)
 {
-    enum { FEW = 6, SHORT = 64, LONG = 256, WORTH = 32 };
-    int64_t most = tiles <= FEW ? SHORT : LONG;
+    enum { FEW = 6, SHORT = 64, WORTH = 32, PART = 4 };
+    int64_t most = tiles <= FEW ? SHORT : target->l2_bytes / (PART * 4 * panel);
     if (tiles < 2 || taps * run <= most)
         return 0;
     int64_t steps = divisor_below(run, most);
@@ -105,7 +107,8 @@ static void plan_blocks(Plan *p, int64_t at_least)
 static void plan_stretch(Lower *l, Plan *p)
 {
     Contraction *c = p->c;
-    p->stretch = c->packed ? contraction_stretch(c->taps, c->run, p->block) : 0;
+    p->stretch = c->packed ? contraction_stretch(l->target, c->taps, c->run, c->panel, p->block)
+                           : 0;
     int64_t sums = (p->block * p->rows + p->rest) * c->panel;
     if (p->stretch && c->sink < 0 && l->group->temp.per_thread < sums * 4)
         p->stretch = 0;
@@ -398,6 +401,7 @@ void lower_contraction(Lower *l)
     Contraction c = {.bias = -1, .table = -1, .sink = -1, .sums = -1};
     lower_open(l, op_info[l->group->anchor->op].name);
     contraction_describe(l, &c);
+    contraction_ask(l, &c);
     store_pad_pixel(l);
     contraction_build(l, &c);
     lower_close(l);

@@ -8,6 +8,7 @@ typedef struct Tile {
     const Stretch *stretch;
     At at;          /* at the tile's first row and column */
     int rows;
+    int64_t columns;
     int vectors;
     Piece vector[MAX_VECTORS]; /* one vector each: count 1 */
     Index k_base;   /* of b, for the current window position */
@@ -122,6 +123,7 @@ static void tile_run(Lower *l, const Tile *t, const Index *row_at)
         const IVar *k = build_for(&l->b, "k", whole, false);
         ask_ahead(l, t, index_add(index_plus(s->ahead, s->first * LINE),
                                   index_mul(index_var(k), s->lines * LINE)), s->lines);
+        tile_ask(l, t->c, &(TilePlace){t->at, t->rows, t->columns}, index_var(k), whole);
         const IVar *u = build_for(&l->b, "u", unroll, true);
         tile_step(l, t, at, b, index_add(index_mul(index_var(k), unroll), index_var(u)));
         build_end(&l->b);
@@ -192,7 +194,7 @@ static void sums_end(Lower *l, const Tile *t)
 void tile_build(Lower *l, const Contraction *c, const TilePlace *place, TileWork work,
                 const Stretch *stretch)
 {
-    Tile t = {.c = c, .at = place->at, .rows = place->rows, .stretch = stretch};
+    Tile t = {.c = c, .at = place->at, .rows = place->rows, .columns = place->columns, .stretch = stretch};
     Piece pieces[MAX_PIECES];
     int n = pieces_cut(place->columns, c->lanes, pieces);
     for (int i = 0; i < n; i++)

@@ -29,7 +29,7 @@ static Temporary toom_cook_temporary(const Group *group, const Target *target)
 }
 
 /* Sums of a block of rows, between stretches of a long reduction. */
-static Temporary contraction_temporary(const Value *v)
+static Temporary contraction_temporary(const Value *v, const Target *target)
 {
     const Value *weight = v->args[1];
     if (weight->layout.kind != LAYOUT_panels)
@@ -39,7 +39,8 @@ static Temporary contraction_temporary(const Value *v)
     int64_t outputs = v->op == OP_linear ? v->type.shape.dim[v->type.shape.rank - 1]
                                          : v->type.shape.dim[1];
     int64_t rows = shape_count(&v->type.shape) / outputs;
-    if (!contraction_stretch(taps, s->dim[1], SUMS_ROWS))
+    int64_t tiles = rows < 2 * target->tile_rows ? 2 : rows / target->tile_rows;
+    if (!contraction_stretch(target, taps, s->dim[1], weight->layout.panel, tiles))
         return (Temporary){0};
     rows = rows < SUMS_ROWS ? rows : SUMS_ROWS;
     return (Temporary){.per_thread = temporary_align(rows * weight->layout.panel * 4)};
@@ -53,7 +54,7 @@ Temporary group_temporary(const Group *group, const Target *target)
         return winograd_temporary(group->anchor, target);
     if (op_info[group->anchor->op].class != CLASS_conv)
         return (Temporary){0};
-    Temporary t = contraction_temporary(group->anchor);
+    Temporary t = contraction_temporary(group->anchor, target);
     if (group_has_inputs(group))
         t.per_thread += temporary_align(inputs_pixels(group) * 4 *
                                         group->anchor->args[0]->type.shape.dim[1]);
