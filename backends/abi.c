@@ -66,15 +66,12 @@ Abi abi_of(Arena *arena, const Program *program, const char *name, WeightsAs wei
 {
     Abi abi = {.name = abi_identifier(arena, name), .weights = weights,
                .weights_hash = weights_hash, .outputs = program->graph->outputs.n,
-               .folder = shared_folder(program)};
+               .inputs = graph_input_count(program->graph),
+               .input = graph_inputs(program->graph, arena), .folder = shared_folder(program)};
     char *upper = arena_strdup(arena, abi.name);
     for (char *at = upper; *at; at++)
         *at = (char)toupper((unsigned char)*at);
     abi.upper = upper;
-    abi.input = NEW(arena, const Value *, graph_input_count(program->graph) + 1);
-    FOR_VALUES(v, program->graph)
-        if (v->op == OP_input)
-            abi.input[abi.inputs++] = v;
     return abi;
 }
 

@@ -359,13 +359,10 @@ static bool write_vector(Verify *v, const char *name, int port, const void *data
 /* input_N.bin, output_N.bin: plain elements in this machine's byte order. */
 static bool write_vectors(Verify *v, const Program *p, const Memory *m)
 {
+    const Value **inputs = graph_inputs(p->graph, v->arena);
     bool good = true;
-    int ports = 0;
-    FOR_VALUES(value, p->graph)
-        if (value->op == OP_input && good) {
-            good = write_vector(v, "input", ports, m->inputs[ports], &value->type);
-            ports++;
-        }
+    for (int i = 0; good && inputs[i]; i++)
+        good = write_vector(v, "input", i, m->inputs[i], &inputs[i]->type);
     for (int i = 0; good && i < p->graph->outputs.n; i++)
         good = write_vector(v, "output", i, m->outputs[i],
                             &p->graph->outputs.at[i].value->type);

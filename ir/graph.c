@@ -322,6 +322,16 @@ int graph_input_count(const Graph *graph)
     return n;
 }
 
+const Value **graph_inputs(const Graph *graph, Arena *arena)
+{
+    const Value **inputs = NEW(arena, const Value *, graph_input_count(graph) + 1);
+    int n = 0;
+    FOR_VALUES(v, graph)
+        if (v->op == OP_input)
+            inputs[n++] = v;
+    return inputs;
+}
+
 /* ---- shuffle: a random topological order ------------------------------- */
 
 static uint64_t next_random(uint64_t *state)

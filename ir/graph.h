@@ -359,6 +359,8 @@ void graph_move_before(Graph *graph, Value *value, Value *at);
 void graph_count_uses(Graph *graph);
 bool graph_is_output(const Graph *graph, const Value *value);
 int graph_input_count(const Graph *graph);
+/* The inputs by port, then NULL. */
+const Value **graph_inputs(const Graph *graph, Arena *arena);
 /* Seeds that shuffle into another valid topological order (debug builds). */
 void graph_shuffle(Graph *graph, uint64_t seed);
 /* Deep copy into an arena; tensors, texts and sources are shared and must live

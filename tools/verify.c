@@ -49,13 +49,12 @@ static Tensor *file_input(Context *c, const Graph *graph, const Value *v)
 
 static bool fill_inputs(Context *c, const Graph *graph, const Tensor **inputs)
 {
-    int n = 0;
-    FOR_VALUES(v, graph) {
-        if (v->op != OP_input)
-            continue;
-        inputs[n] = n == 0 && c->o.input ? file_input(c, graph, v)
-                                         : random_input(c->arena, &v->type, c->o.seed + (uint64_t)n);
-        if (!inputs[n++])
+    const Value **of = graph_inputs(graph, c->arena);
+    for (int i = 0; of[i]; i++) {
+        inputs[i] = i == 0 && c->o.input
+                        ? file_input(c, graph, of[i])
+                        : random_input(c->arena, &of[i]->type, c->o.seed + (uint64_t)i);
+        if (!inputs[i])
             return false;
     }
     return true;

@@ -233,17 +233,13 @@ enum EngineStatus verify_engine(Context *c, Graph *graph, const OnnxOptions *nod
 {
     Engine e = {.c = c, .nodes = nodes, .report = report, .dir = build_tempdir(c->arena, c->diag)};
     enum EngineStatus status = ENGINE_differs;
-    int n = 0;
     if (!e.dir)
         return status;
     if (!onnx_is_model(c->o.models[0]))
         scores_add(graph);
     bool good = model_prepare(&e, graph, c->o.models[0]);
-    FOR_VALUES(v, graph)
-        if (v->op == OP_input && good) {
-            good = input_write(&e, n, inputs[n]);
-            n++;
-        }
+    for (int i = 0; good && i < graph_input_count(graph); i++)
+        good = input_write(&e, i, inputs[i]);
     if (good)
         status = engine_finish(&e, graph, inputs);
     process_tempdir_end();

@@ -8,11 +8,8 @@
 
 static const Tensor **read_tensors(Arena *arena, const char *folder, Graph *graph)
 {
+    const Tensor **inputs = NEW(arena, const Tensor *, graph_input_count(graph) + 1);
     int n = 0;
-    FOR_VALUES(v, graph)
-        n += v->op == OP_input;
-    const Tensor **inputs = NEW(arena, const Tensor *, n + 1);
-    n = 0;
     FOR_VALUES(v, graph) {
         const char *path = arena_printf(arena, "%s/%s.npy", folder, v->attr.name);
         if (v->op == OP_weight)

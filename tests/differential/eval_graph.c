@@ -2,8 +2,7 @@
  *
  *   vtc_eval_graph CASE...
  *
- * CASE is a folder with graph.txt (ir/graph.h) and NAME.npy for each input and
- * weight; OUTPUT.exact.npy and OUTPUT.quick.npy are written into it. Prints the
+ * CASE is a folder as case_file.h reads it; OUTPUT.exact.npy and OUTPUT.quick.npy are written into it. Prints the
  * seconds that quick mode took. */
 #include "tests/differential/case_file.h"
 #include <time.h>

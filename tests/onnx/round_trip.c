@@ -2,33 +2,15 @@
  *
  *   onnx_round_trip CASE...
  *
- * CASE is a folder with graph.txt (ir/graph.h) and NAME.npy for each input and
- * weight. Into it: 1.onnx, the graph; 2.onnx, what was read of that, written again,
- * which must be the same bytes; OUTPUT.exact.npy, the values of the graph read;
- * OUTPUT.text.npy, those of the graph written as a text of the language and read. */
+ * CASE is a folder as case_file.h reads it. Into it: 1.onnx, the graph; 2.onnx, what was
+ * read of that, written again, which must be the same bytes; OUTPUT.exact.npy, the values
+ * of the graph read; OUTPUT.text.npy, those of the graph written as a text of the language
+ * and read. */
 #include "backends/onnx/onnx.h"
 #include "frontend/frontend.h"
 #include "frontend/onnx.h"
 #include "frontend/vt_write.h"
-#include "support/file.h"
-#include "tests/differential/npy_file.h"
-
-static const Tensor **read_tensors(Arena *arena, const char *folder, Graph *graph)
-{
-    int n = 0;
-    FOR_VALUES(v, graph)
-        n += v->op == OP_input;
-    const Tensor **inputs = NEW(arena, const Tensor *, n + 1);
-    n = 0;
-    FOR_VALUES(v, graph) {
-        const char *path = arena_printf(arena, "%s/%s.npy", folder, v->attr.name);
-        if (v->op == OP_weight)
-            v->data = npy_read(arena, path, v->type);
-        if (v->op == OP_input)
-            inputs[n++] = npy_read(arena, path, v->type);
-    }
-    return inputs;
-}
+#include "tests/differential/case_file.h"
 
 static bool same_files(const char *a, const char *b, Diag *diag)
 {
@@ -70,10 +52,8 @@ static bool run_case(Arena *arena, const char *folder)
     Diag *diag = diag_new(arena);
     const char *first = arena_printf(arena, "%s/1.onnx", folder);
     const char *second = arena_printf(arena, "%s/2.onnx", folder);
-    const Source *source =
-        source_read(arena, diag, (Span){0}, arena_printf(arena, "%s/graph.txt", folder));
-    Graph *graph = source ? graph_parse(arena, source, diag) : NULL;
-    const Tensor **inputs = graph ? read_tensors(arena, folder, graph) : NULL;
+    const Tensor **inputs = NULL;
+    Graph *graph = case_read(arena, folder, &inputs);
     Graph *read = graph && onnx_export(graph, first, diag) ? onnx_load(arena, diag, first, NULL)
                                                            : NULL;
     bool good = read && onnx_export(read, second, diag) &&
