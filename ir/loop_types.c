@@ -93,7 +93,8 @@ const char *expr_unspellable(const Expr *e, const Target *target)
 #include "ir/exprs.def"
     };
     int lanes = e->type.lanes;
-    if (!spelled[e->op] || (e->op == EX_fma && !target->has_fma))
+    if (!spelled[e->op] || (e->op == EX_fma && !target->has_fma) ||
+        (e->op == EX_floor && target->no_floor))
         return "only what the target can do is left";
     if (lanes > target->lanes)
         return "no vector is wider than the target's";

@@ -11,6 +11,7 @@ typedef struct Target {
     /* what loops are made for */
     int lanes;          /* f32 in one vector register; 1: no vectors */
     bool has_fma;       /* fast IEEE fma */
+    bool no_floor;      /* no instruction rounds down: it would be a library's call */
     bool flushes;       /* vectors may take denormals for zero: bits may differ */
     bool big_endian;
     bool splits_vectors; /* its C compiler passes vectors to functions in halves */

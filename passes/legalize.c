@@ -6,6 +6,7 @@
  *                                 y[0] = t_20
  *
  *   fma(a, b, c)            ->    add(mul(a, b), c)     without fast fma
+ *   floor(x)                ->    by truncation         where it is no instruction
  *
  * Functions are expanded in f32 with their sources named in legalize_exp.c and
  * legalize_pow.c; values read more than once are bound by lets before the
@@ -26,6 +27,7 @@ static E legal_expr(void *context, E e)
             e->type.lanes, g->target->lanes);
     switch ((int)e->op) {
     case EX_fma: return legal_fma(g, e->arg[0], e->arg[1], e->arg[2]);
+    case EX_floor: return g->target->no_floor ? legal_floor(g, e->arg[0]) : e;
     case EX_exp: return legal_exp(g, e->arg[0]);
     case EX_log: return legal_log(g, e->arg[0]);
     case EX_tanh: return legal_tanh(g, e->arg[0]);

@@ -33,7 +33,7 @@ E legal_less(Legal *g, E x, E y);
 E legal_equal(Legal *g, E x, E y);
 E legal_select(Legal *g, E mask, E x, E y);
 E legal_abs(Legal *g, E x);
-E legal_floor(Legal *g, E x);
+E legal_floor(Legal *g, E x); /* exact */
 E legal_sign(Legal *g, E x);                   /* the sign bit, as i32 */
 E legal_with_sign(Legal *g, E x, E sign);      /* x >= 0 with that bit */
 E legal_polynomial(Legal *g, E x, const double *c, int n); /* c[0] x^(n-1) + .. */

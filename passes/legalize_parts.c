@@ -58,9 +58,24 @@ E legal_abs(Legal *g, E x)
     return expr_un(g->arena, EX_abs, x);
 }
 
+/* From 2^23 on every number is whole. Truncated, one is too large if it was negative;
+ * zeros keep their sign. */
+static E floor_by_truncation(Legal *g, E x)
+{
+    Arena *a = g->arena;
+    x = legal_let(g, x);
+    E small = legal_let(g, legal_less(g, legal_abs(g, x), legal_real(g, 0x1p23, x)));
+    E inside = legal_let(g, legal_select(g, small, x, legal_real(g, 0, x)));
+    E whole = legal_let(g, expr_cast(a, expr_cast(a, inside, DT_i32), DT_f32));
+    E less = legal_sub(g, whole, legal_real(g, 1, x));
+    E down = legal_select(g, legal_less(g, inside, whole), less, whole);
+    down = legal_with_sign(g, down, legal_sign(g, x));
+    return legal_let(g, legal_select(g, small, down, x));
+}
+
 E legal_floor(Legal *g, E x)
 {
-    return expr_un(g->arena, EX_floor, x);
+    return g->target->no_floor ? floor_by_truncation(g, x) : expr_un(g->arena, EX_floor, x);
 }
 
 E legal_sign(Legal *g, E x)

@@ -3,8 +3,7 @@
 #include "harness.h"
 #include <stdint.h>
 
-extern unsigned char stack_top, data_load, data_begin, data_end, bss_begin, bss_end, heap_begin,
-    heap_end;
+extern unsigned char stack_top, data_load, data_begin, data_end, bss_begin, bss_end;
 void start(void);
 void fault(void);
 void *memcpy(void *to, const void *from, size_t n);
@@ -34,14 +33,23 @@ static int open_file(const char *name, int mode, int length)
     return semihost(SYS_OPEN, block);
 }
 
+/* The board's large RAM: MPS2's AN386 (a Cortex-M4) has it elsewhere than AN500. */
+static uintptr_t large_memory(void)
+{
+    enum { PART = 0xfff0, CORTEX_M4 = 0xc240 };
+    uint32_t cpuid = *(volatile uint32_t *)0xe000ed00;
+    return (cpuid & PART) == CORTEX_M4 ? 0x21000000 : 0x60000000;
+}
+
 void *machine_memory(size_t bytes)
 {
-    static unsigned char *next = &heap_begin;
-    unsigned char *at = (unsigned char *)(((uintptr_t)next + 63) & ~(uintptr_t)63);
-    if (bytes > (size_t)(&heap_end - at))
+    enum { LARGE = 16 << 20, ALIGN = 64 };
+    static size_t used;
+    size_t at = used;
+    if (bytes > LARGE - at)
         return NULL;
-    next = at + bytes;
-    return at;
+    used = at + (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    return (void *)(large_memory() + at);
 }
 
 int machine_take(void *at, size_t bytes)

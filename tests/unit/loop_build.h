@@ -10,7 +10,7 @@
 
 static const Target wide_target = {.name = "wide", .lanes = 16, .has_fma = true};
 static const Target split_target = {.name = "split", .lanes = 16, .has_fma = false};
-static const Target scalar_target = {.name = "scalar", .lanes = 1, .has_fma = false};
+static const Target scalar_target = {.name = "scalar", .lanes = 1, .no_floor = true};
 
 static inline int param_add(Arena *arena, Kernel *kernel, const char *name, DType dtype,
                             int64_t extent, Access access)

@@ -1,4 +1,4 @@
-/* exp, log, tanh, erf and pow as legalize spells them, against the C library in
+/* exp, log, tanh, erf, pow and floor as legalize spells them, against the C library in
  * double: the error in ulp over all of f32, and every special value. With fma and
  * without, as vectors and as scalars. */
 #include "passes/program_passes.h"
@@ -148,6 +148,20 @@ static double erf_of(double x, double y)
     return erf(x);
 }
 
+static double floor_of(double x, double y)
+{
+    (void)y;
+    return floor(x);
+}
+
+/* The same number, zeros with their sign, by truncation too. */
+static void test_floor(void)
+{
+    sweep(EX_floor, floor_of, 0);
+    scan(EX_floor, floor_of, -1000, 1000, 0);
+    scan(EX_floor, floor_of, -0x1p25, 0x1p25, 0);
+}
+
 static void test_exp(void)
 {
     sweep(EX_exp, exp_of, 1);
@@ -267,6 +281,7 @@ static void test_specials(void)
     check_specials(EX_tanh, tanh_of, 2);
     check_specials(EX_erf, erf_of, 2);
     check_specials(EX_pow, pow, 2);
+    check_specials(EX_floor, floor_of, 0);
 }
 
 /* ---- what is left and what is not -------------------------------------- */
@@ -330,6 +345,7 @@ static const UnitTest tests[] = {
     {"tanh", test_tanh},
     {"erf", test_erf},
     {"pow", test_pow},
+    {"floor", test_floor},
     {"special values", test_specials},
     {"fma without fma", test_fma_is_split_without_fma},
     {"lets come before the statement", test_lets_come_before_the_statement},
