@@ -7,6 +7,7 @@
  *
  * needs: nothing   makes: constants_folded   breaks: nothing   leaves: dead values */
 #include "passes/graph_passes.h"
+#include "support/file.h"
 
 static bool is_bound(const Value *v)
 {
@@ -46,6 +47,9 @@ static Tensor *evaluate(Graph *g, const Value *v)
     value_eval(v, EVAL_quick, args, &out);
     for (int64_t i = 0; v->type.dtype != DT_f32 && i < n; i++)
         tensor_set(data, i, (double)out.quick[i]);
+    for (int i = 0; i < v->nargs; i++) /* a file's elements need not stay in memory */
+        if (v->args[i]->data)
+            bytes_release(v->args[i]->data->data, (size_t)type_bytes(&v->args[i]->type));
     arena_free(scratch);
     return data;
 }

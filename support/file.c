@@ -1,4 +1,5 @@
 /* Whole files in and out; what was begun and not finished is removed. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "support/file.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -51,6 +52,31 @@ const Source *source_read(Arena *arena, Diag *diag, Span span, const char *path)
     return source;
 }
 
+static Bytes mapped[16]; /* the first files; of others the pages stay */
+
+static void mapped_add(Bytes bytes)
+{
+    for (size_t i = 0; i < sizeof mapped / sizeof *mapped; i++)
+        if (!mapped[i].at) {
+            mapped[i] = bytes;
+            return;
+        }
+}
+
+void bytes_release(const void *at, size_t n)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < sizeof mapped / sizeof *mapped; i++) {
+        uintptr_t base = (uintptr_t)mapped[i].at, from = (uintptr_t)at;
+        if (!base || from < base || from - base >= mapped[i].n)
+            continue;
+        size_t begin = (from - base + page - 1) / page * page, end = (from - base + n) / page * page;
+        if (begin < end)
+            madvise((void *)(base + begin), end - begin, MADV_DONTNEED);
+        return;
+    }
+}
+
 bool bytes_map(Bytes *bytes, const char *path, Diag *diag)
 {
     struct stat info;
@@ -63,7 +89,7 @@ bool bytes_map(Bytes *bytes, const char *path, Diag *diag)
     if (!empty && at == MAP_FAILED)
         diag_error(diag, (Span){0}, "cannot read '%s': %s", path, strerror(errno));
     else if (!empty)
-        *bytes = (Bytes){at, (size_t)info.st_size};
+        mapped_add(*bytes = (Bytes){at, (size_t)info.st_size});
     if (file)
         fclose(file);
     return empty || at != MAP_FAILED;

@@ -14,6 +14,9 @@ typedef struct Bytes {
     size_t n;
 } Bytes;
 bool bytes_map(Bytes *bytes, const char *path, Diag *diag);
+/* Lets go of memory that a mapping's elements take, which are likely done with: a later
+ * look reads them from the file again. Memory that is no mapping is left alone. */
+void bytes_release(const void *at, size_t n);
 
 /* Written beside the target, then renamed: whole or not at all. A failure is an
  * error in diag (environment), and nothing is left behind. An interrupted run
