@@ -10,6 +10,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Of every emit: is it one text, does it need a system, does a linker make it? */
+static const struct {
+    bool is_text, is_hosted, is_linked;
+} kinds[] = {
+    [EMIT_exe] = {.is_hosted = true, .is_linked = true},
+    [EMIT_so] = {.is_hosted = true, .is_linked = true},
+    [EMIT_obj] = {.is_linked = true},
+    [EMIT_asm] = {.is_text = true},
+    [EMIT_llvm] = {.is_text = true},
+    [EMIT_c] = {0},
+    [EMIT_lib] = {0},
+};
+
 /* ---- files ------------------------------------------------------------- */
 
 bool job_write_text(Job *job, const char *path, const Text *text)
@@ -171,25 +184,14 @@ static bool deliver_beside(Job *job)
 
 static bool find_tools(Job *job)
 {
+    bool links = kinds[job->options->emit].is_linked;
     if (job->options->backend == BACKEND_c)
-        return job_find_compiler(job);
-    return job->options->emit == EMIT_lib || job_find_linker(job);
-}
-
-static bool can_be_built(Job *job)
-{
-    bool hosted = job->options->emit == EMIT_exe || job->options->emit == EMIT_so;
-    if (!job->program->target->freestanding || !hosted)
-        return true;
-    diag_error(job->diag, (Span){0}, "%s has no system to run programs: --emit=c, obj or lib",
-               job->program->target->name);
-    return false;
+        return job_find_compiler(job) && (!links || job_find_linker(job));
+    return !links || job_find_linker(job);
 }
 
 static enum BuildStatus build_binary(Job *job)
 {
-    if (!can_be_built(job))
-        return BUILD_input;
     if (!find_tools(job))
         return BUILD_environment;
     job->dir = build_tempdir(job->arena, job->diag);
@@ -310,13 +312,36 @@ static enum BuildStatus build_by_c(Job *job)
     return BUILD_input;
 }
 
-static bool fits_levels(Job *job)
+/* One object by LLVM is what LLVM writes. */
+static bool is_linked(const BuildOptions *o, int levels)
 {
-    if (job->parts.n == 1 || (job->options->emit != EMIT_asm && job->options->emit != EMIT_llvm))
-        return true;
-    diag_error(job->diag, (Span){0}, "several processor levels are no single text: "
-                                     "--emit=exe, c, obj, lib or so");
-    return false;
+    bool alone = o->emit == EMIT_obj && o->backend == BACKEND_llvm && levels == 1;
+    return kinds[o->emit].is_linked && !alone;
+}
+
+const char *build_refusal(Arena *arena, const BuildOptions *o, const Target *target, int levels)
+{
+    if (o->emit == (o->backend == BACKEND_c ? EMIT_llvm : EMIT_c))
+        return arena_printf(arena, "--backend=%s does not write --emit=%s",
+                            o->backend == BACKEND_c ? "c" : "llvm",
+                            o->emit == EMIT_c ? "c" : "llvm");
+    if (target->freestanding && kinds[o->emit].is_hosted)
+        return arena_printf(arena, "%s has no system to run programs: --emit=c, obj, lib, asm "
+                                   "or llvm", target->name);
+    if (levels > 1 && kinds[o->emit].is_text)
+        return "several processor levels are no single text: --emit=exe, c, obj, lib or so";
+    if (o->linker && !is_linked(o, levels))
+        return "--linker: here nothing is linked";
+    if (o->linker && target->wasm)
+        return arena_printf(arena, "--linker: %s has but one linker", target->name);
+    if (o->embedded && o->backend != BACKEND_c)
+        return "--profile=embedded takes the C back end, whose stack it measures";
+    if (o->embedded && levels > 1)
+        return "--profile=embedded takes one level of a processor";
+    if (o->embedded && target->wasm)
+        return arena_printf(arena, "--profile=embedded measures ELF objects, which those of %s "
+                                   "are not", target->name);
+    return NULL;
 }
 
 enum BuildStatus build_levels(const Program *const *levels, int n, const BuildOptions *options,
@@ -324,6 +349,11 @@ enum BuildStatus build_levels(const Program *const *levels, int n, const BuildOp
 {
     const Program *program = levels[0];
     Job job = {.arena = program->arena, .program = program, .options = options, .diag = diag};
+    const char *refusal = build_refusal(job.arena, options, program->target, n);
+    if (refusal) {
+        diag_error(diag, (Span){0}, "%s", refusal);
+        return BUILD_input;
+    }
     if (n > 1) {
         job_levels(&job, levels, n, options->weights);
     } else {
@@ -335,8 +365,6 @@ enum BuildStatus build_levels(const Program *const *levels, int n, const BuildOp
     for (int i = 0; i < job.parts.n; i++)
         job.parts.at[i].abi.lines = options->debug,
         job.parts.at[i].abi.embedded = options->embedded;
-    if (!fits_levels(&job))
-        return BUILD_input;
     return options->backend == BACKEND_c ? build_by_c(&job) : build_by_llvm(&job);
 }
 

@@ -24,11 +24,17 @@ typedef struct BuildOptions {
     bool debug;       /* debug information: lines are the model's */
     bool verbose;     /* show the compiler's command */
     const char *compiler; /* NULL: $CC, cc, gcc, clang, whichever is there */
+    const char *linker;   /* a command, or "lld"; NULL: the system's, or lld without one */
 } BuildOptions;
 
 enum BuildStatus { BUILD_ok, BUILD_input = 1, BUILD_environment = 3 };
 
-/* Every file appears whole or not at all. */
+/* Why what the options say cannot be had of a target (or of `levels` of one); NULL: it
+ * can. */
+const char *build_refusal(Arena *arena, const BuildOptions *options, const Target *target,
+                          int levels);
+
+/* Every file appears whole or not at all; options that are refused are BUILD_input. */
 enum BuildStatus build_program(const Program *program, const BuildOptions *options,
                                Diag *diag);
 

@@ -22,7 +22,7 @@ typedef struct Job {
     VEC(Part) parts;        /* all that is code; the last one is program and abi */
     const char *dir;        /* temporary */
     const char *compiler;
-    const char *linker;     /* where there is no compiler; NULL: it links */
+    const char *linker;     /* NULL: the compiler's own */
     VEC(char *) command;
 } Job;
 
@@ -36,7 +36,7 @@ void job_levels(Job *job, const Program *const *levels, int n, WeightsAs weights
 
 /* link.c */
 bool job_find_compiler(Job *job); /* false with diag */
-bool job_find_linker(Job *job);   /* a compiler or a linker */
+bool job_find_linker(Job *job);   /* a compiler that links, or a linker, or both */
 bool job_compile(Job *job, const Target *target, const char *source, const char *object,
                  const char *more);
 bool job_link(Job *job, const char *out); /* the temporary objects to one file */

@@ -1,11 +1,14 @@
 /* The tools that make machine code of text and one file of objects: C compilers,
  * archivers, linkers, of this machine or of another. */
+#define _DEFAULT_SOURCE /* symlink */
 #include "backends/job.h"
 #include "backends/process.h"
 #include "support/progress.h"
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef VTC_RUNTIME_DIR
 #define VTC_RUNTIME_DIR "runtime"
@@ -98,24 +101,55 @@ bool job_find_compiler(Job *job)
     return job->compiler != NULL;
 }
 
-/* What LLVM compiles needs no compiler to be linked, only to know what a program of
- * the system begins with: without one its linker is called directly. */
+/* NULL: none of them is there. */
+static const char *first_that_starts(const char *const *programs)
+{
+    while (*programs && !process_starts(*programs))
+        programs++;
+    return *programs;
+}
+
+static const char *const lld[] = {"ld.lld-19", "ld.lld", NULL};
+
+static bool wished_linker(Job *job, const char *wish)
+{
+    bool any = strcmp(wish, "lld") == 0;
+    job->linker = any ? first_that_starts(lld) : process_starts(wish) ? wish : NULL;
+    if (!job->linker)
+        diag_error(job->diag, (Span){0}, "the linker '%s' does not run%s", wish,
+                   any ? ": install the package 'lld-19'" : "");
+    return job->linker != NULL;
+}
+
+static bool no_linker(Job *job, const Target *target)
+{
+    if (job->options->emit == EMIT_exe && *target->cc)
+        return job_find_compiler(job);
+    diag_error(job->diag, (Span){0}, "no linker found: install the packages '%s', or %s'lld-19'%s",
+               *target->package ? target->package : "gcc", *target->cc ? "" : "'binutils' or ",
+               *target->cc ? "" : " with 'libc6-dev'");
+    return false;
+}
+
+/* The system's linker is the one that the C compiler calls. What LLVM compiles needs no
+ * compiler to be linked, only programs to know what those of the system begin with:
+ * without one a linker is called directly, of other machines' objects lld. */
 bool job_find_linker(Job *job)
 {
-    const char *usual[] = {"ld", "ld.lld-19", "ld.lld"};
+    const Target *target = job->program->target;
+    bool foreign = *target->cc != 0, needs_compiler = job->options->emit == EMIT_exe && foreign;
     Diag *own = job->diag;
     job->diag = diag_new(job->arena);
-    bool found = job_find_compiler(job);
+    bool found = job->compiler || job_find_compiler(job);
     job->diag = own;
-    if (found || !*job->program->target->loader)
-        return found || job_find_compiler(job);
-    for (int i = 0; i < 3 && !job->linker; i++)
-        if (process_starts(usual[i]))
-            job->linker = usual[i];
-    if (!job->linker)
-        diag_error(job->diag, (Span){0}, "no linker found: install the package 'gcc', or "
-                                         "'binutils' or 'lld-19' with 'libc6-dev'");
-    return job->linker != NULL;
+    if (job->options->linker && !wished_linker(job, job->options->linker))
+        return false;
+    if (!found && needs_compiler)
+        return no_linker(job, target);
+    if (job->linker || (found && (foreign || process_starts("ld"))))
+        return true;
+    job->linker = foreign || !process_starts("ld") ? first_that_starts(lld) : "ld";
+    return found || job->linker || no_linker(job, target);
 }
 
 /* `packages` has the tool and what it rests on. */
@@ -217,6 +251,23 @@ static void runtime_words(Job *job)
     free(entry);
 }
 
+/* The compiler's driver takes another linker where that is `ld` in a folder that it is
+ * told to search first. Every gcc and clang does, of every target, unlike -fuse-ld. */
+static bool driver_words(Job *job)
+{
+    const char *ld = arena_printf(job->arena, "%s/ld", job->dir);
+    words(job, job->compiler);
+    if (!job->linker)
+        return true;
+    const char *path = process_path(job->arena, job->linker);
+    if (!path || symlink(path, ld) != 0) {
+        diag_error(job->diag, (Span){0}, "cannot make '%s': %s", ld, strerror(errno));
+        return false;
+    }
+    words(job, arena_printf(job->arena, "-B %s/", job->dir));
+    return true;
+}
+
 /* What a compiler would tell the linker about programs of this system. */
 static bool link_exe_alone(Job *job, const char *out)
 {
@@ -236,11 +287,10 @@ static bool link_exe_alone(Job *job, const char *out)
 static bool link_exe(Job *job, const char *out)
 {
     bool c = job->options->backend == BACKEND_c;
-    if (job->linker)
+    if (!job->compiler)
         return link_exe_alone(job, out);
-    if (c && !compile_main(job))
+    if ((c && !compile_main(job)) || !driver_words(job))
         return false;
-    words(job, job->compiler);
     word(job, "-o");
     word(job, out);
     object_words(job);
@@ -277,27 +327,34 @@ static bool link_lib(Job *job, const char *out)
     return run_command(job, "the archiver", package);
 }
 
+/* The objects as one file that is no program: a shared library or an object. */
+static bool link_objects(Job *job, const char *out, bool shared)
+{
+    if (!job->compiler) {
+        words(job, job->linker);
+        words(job, shared ? "-shared -o" : "-r -o");
+    } else if (driver_words(job)) {
+        words(job, shared ? "" : job->program->target->cc_flags);
+        words(job, shared ? "-shared -o" : "-r -nostdlib -o");
+    } else {
+        return false;
+    }
+    word(job, out);
+    object_words(job);
+    if (job->compiler && shared) {
+        users_words(job);
+        word(job, "-lm");
+    }
+    return run_command(job, "the linker", packages_of(job->program->target));
+}
+
 bool job_link(Job *job, const char *out)
 {
     switch (job->options->emit) {
     case EMIT_exe: return link_exe(job, out);
-    case EMIT_so:
-        words(job, job->linker ? job->linker : job->compiler);
-        words(job, "-shared -o");
-        word(job, out);
-        object_words(job);
-        if (!job->linker)
-            users_words(job);
-        word(job, job->linker ? "--as-needed" : "-lm");
-        return run_command(job, "the linker", packages_of(job->program->target));
+    case EMIT_so: return link_objects(job, out, true);
     case EMIT_lib: return link_lib(job, out);
-    case EMIT_obj:
-        words(job, job->linker ? job->linker : job->compiler);
-        words(job, job->linker ? "" : job->program->target->cc_flags);
-        words(job, job->linker ? "-r -o" : "-r -nostdlib -o");
-        word(job, out);
-        object_words(job);
-        return run_command(job, "the linker", packages_of(job->program->target));
+    case EMIT_obj: return link_objects(job, out, false);
     case EMIT_c: case EMIT_asm: case EMIT_llvm: break;
     }
     return false;

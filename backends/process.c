@@ -117,6 +117,20 @@ void build_tempdir_remove(const char *path)
     rmdir(path);
 }
 
+const char *process_path(Arena *arena, const char *program)
+{
+    const char *dirs = getenv("PATH"), *path = strchr(program, '/') ? program : NULL;
+    char here[4096], *rest = arena_strdup(arena, dirs ? dirs : "");
+    for (char *dir; !path && (dir = strtok_r(rest, ":", &rest)) != NULL;) {
+        path = arena_printf(arena, "%s/%s", dir, program);
+        if (access(path, X_OK) != 0)
+            path = NULL;
+    }
+    if (path && *path != '/')
+        path = getcwd(here, sizeof here) ? arena_printf(arena, "%s/%s", here, path) : NULL;
+    return path;
+}
+
 bool process_starts(const char *program)
 {
     char *const argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)"--version", NULL};

@@ -3,10 +3,13 @@
 #ifndef VTC_BACKENDS_PROCESS_H
 #define VTC_BACKENDS_PROCESS_H
 
+#include "support/arena.h"
 #include <stdbool.h>
 
 /* Does `program --version` run? Quietly. */
 bool process_starts(const char *program);
+/* Where it is, as an absolute path; NULL: nowhere. */
+const char *process_path(Arena *arena, const char *program);
 /* Removes the folder of the last build_tempdir. */
 void process_tempdir_end(void);
 /* For file_cleanup_on_signals: ends the running command, removes the folder. */

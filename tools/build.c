@@ -84,14 +84,20 @@ static bool compile_levels(Context *c, Levels *levels)
     return true;
 }
 
-static bool check_profile(Context *c, Backend backend)
+/* Which options go together is known before any pass runs. */
+static bool check_options(Context *c, const BuildOptions *options, Levels *levels)
 {
-    const char *wrong = strcmp(c->o.profile, "embedded") != 0 ? "is no profile: embedded"
-                        : backend != BACKEND_c ? "takes the C back end, whose stack it measures"
-                        : c->o.cpu             ? "takes one level of a processor"
-                                               : NULL;
+    const char *wrong = NULL;
+    if (c->o.profile && strcmp(c->o.profile, "embedded") != 0)
+        wrong = arena_printf(c->arena, "'%s' is no profile: embedded", c->o.profile);
+    else if (c->o.cpu && c->o.target)
+        wrong = "--cpu tells levels of x86-64 and takes no --target";
+    else if (c->o.cpu && !parse_levels(c, levels))
+        return false;
+    else
+        wrong = build_refusal(c->arena, options, &levels->target[0], levels->n);
     if (wrong)
-        fprintf(stderr, "vtc: --profile=%s %s\n", c->o.profile, wrong);
+        fprintf(stderr, "vtc: %s\n", wrong);
     return !wrong;
 }
 
@@ -110,25 +116,15 @@ int command_build(Context *c)
                 c->o.stop_after ? "stop-after" : "keep-norms");
         return EXIT_CALL;
     }
-    Backend backend = emit == EMIT_llvm && !c->o.backend ? BACKEND_llvm : c->backend;
-    if (emit == (backend == BACKEND_c ? EMIT_llvm : EMIT_c)) {
-        fprintf(stderr, "vtc: --backend=%s does not write --emit=%s\n", c->o.backend, c->o.emit);
-        return EXIT_CALL;
-    }
-    if (c->o.profile && !check_profile(c, backend))
-        return EXIT_CALL;
     Levels levels = {.target = {*c->target}, .n = 1};
-    if (c->o.cpu && c->o.target) {
-        fputs("vtc: --cpu tells levels of x86-64 and takes no --target\n", stderr);
-        return EXIT_CALL;
-    }
-    if (c->o.cpu && !parse_levels(c, &levels))
+    BuildOptions options = {.emit = (Emit)emit, .weights = (WeightsAs)home, .debug = c->o.debug,
+                            .embedded = c->o.profile != NULL, .verbose = c->o.verbose,
+                            .linker = c->o.linker};
+    options.backend = emit == EMIT_llvm && !c->o.backend ? BACKEND_llvm : c->backend;
+    if (!check_options(c, &options, &levels))
         return EXIT_CALL;
     if (!compile_levels(c, &levels))
         return context_finish(c, EXIT_INPUT);
-    BuildOptions options = {.emit = (Emit)emit, .weights = (WeightsAs)home,
-                            .backend = backend, .embedded = c->o.profile != NULL, .debug = c->o.debug,
-                            .verbose = c->o.verbose};
     options.out = c->o.out ? c->o.out
                            : usual_output(c, options.emit, levels.program[0]->name);
     enum BuildStatus status = build_levels((const Program *const *)levels.program, levels.n,

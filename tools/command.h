@@ -18,7 +18,7 @@ typedef struct CommandOptions {
     int model_count;
     const char *model_name, *out, *emit, *backend, *target, *cpu, *weights, *weights_as;
     const char *format, *stage, *after, *passes, *stop_after, *input, *vectors, *profile;
-    const char *models_dir, *outputs, *engine, *tuned;
+    const char *models_dir, *outputs, *engine, *tuned, *linker;
     const char *skip[16], *dim[16];
     int skips, dims;
     int max_threads, threads, runs, time;

@@ -52,6 +52,8 @@ static const OptionRow options[] = {
         "who writes the code (c; verify: both; run: llvm)"),
     ROW("--profile", "embedded", "build", K_text, profile,
         "stack, code and loop bounds told: see docs/embedded.md"),
+    ROW("--linker", "lld|COMMAND", "build", K_text, linker,
+        "who links (the system's linker; lld where there is none)"),
     ROW("-g", NULL, "build", K_flag, debug, "debug information: lines are the model's"),
     ROW("--target", "NAME", COMPILES, K_text, target, "see: vtc targets (this machine)"),
     ROW("--cpu", "LEVEL[,LEVEL..]", "build", K_text, cpu,

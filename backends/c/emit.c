@@ -188,7 +188,7 @@ static void place(const Abi *abi, const Step *step, Text *out)
 static void step_task(const Abi *abi, const Step *step, int i, Text *out)
 {
     place(abi, step, out);
-    text_printf(out, "static void %s(void *context, int task, int thread)\n{\n"
+    text_printf(out, "static STEP void %s(void *context, int task, int thread)\n{\n"
                      "    const Call *c = (const Call *)context;\n    (void)thread;\n    %s(",
                 abi_step_symbol(out->arena, step, i), step->kernel->name);
     for (int a = 0; a < step->args.n; a++) {

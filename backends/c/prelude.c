@@ -176,7 +176,7 @@ void c_prelude(const Program *p, Text *out)
     if (!vectors) {
         text_add(out, "#if defined(__GNUC__)\n"
                       "#define INL static inline __attribute__((unused))\n"
-                      "#else\n#define INL static inline\n#endif\n#define KERNEL\n");
+                      "#else\n#define INL static inline\n#endif\n#define KERNEL\n#define STEP\n");
         scalar_helpers(out);
         if (p->target->has_fma)
             text_add(out, "INL float fma_f1(float a, float b, float c) "
@@ -188,7 +188,12 @@ void c_prelude(const Program *p, Text *out)
                   "#define VTC_ELEMENTWISE_FMA 1\n#endif\n#endif\n"
                   "#define INL static inline __attribute__((always_inline, unused))\n"
                   "/* Inlined into its step, a kernel would share registers with it. */\n"
-                  "#define KERNEL __attribute__((noinline))\n\n"
+                  "#define KERNEL __attribute__((noinline))\n"
+                  "/* It stays its kernel's caller, by which profilers know the layer. */\n"
+                  "#if defined(__clang__)\n"
+                  "#define STEP __attribute__((disable_tail_calls))\n#else\n"
+                  "#define STEP __attribute__((optimize(\"no-optimize-sibling-calls\")))\n"
+                  "#endif\n\n"
                   "/* gcc would divide registers loop by loop, and spill sums to do so. */\n"
                   "#if defined(__GNUC__) && !defined(__clang__)\n"
                   "#pragma GCC optimize(\"ira-region=one\")\n#endif\n\n");

@@ -213,10 +213,13 @@ static void text_attribute(const Unit *u, LLVMValueRef function, const char *nam
 
 LLVMValueRef llvm_function(Unit *u, const char *name, LLVMTypeRef type, bool visible)
 {
+    enum { ASYNCHRONOUS = 2 }; /* right at every instruction */
     const Target *t = u->program->target;
     LLVMValueRef f = LLVMAddFunction(u->module, name, type);
     LLVMSetLinkage(f, visible ? LLVMExternalLinkage : LLVMInternalLinkage);
     llvm_attribute(u, f, FUNCTION_ITSELF, "nounwind", 0);
+    if (!t->freestanding) /* as C compilers do, so that profilers find callers */
+        llvm_attribute(u, f, FUNCTION_ITSELF, "uwtable", ASYNCHRONOUS);
     if (*t->cpu && strcmp(t->cpu, "native") != 0)
         text_attribute(u, f, "target-cpu", t->cpu);
     if (*t->features)
@@ -317,8 +320,9 @@ static LLVMValueRef step_task(Unit *u, const Step *step, int i)
     for (int a = 0; a < step->args.n; a++)
         args[a] = argument(u, f, &step->args.at[a]);
     args[step->args.n] = LLVMBuildIntCast2(u->b, LLVMGetParam(f, 1), u->word, true, "");
-    LLVMBuildCall2(u->b, LLVMGlobalGetValueType(kernel_function), kernel_function, args,
-                   (unsigned)step->args.n + 1, "");
+    LLVMValueRef call = LLVMBuildCall2(u->b, LLVMGlobalGetValueType(kernel_function),
+                                       kernel_function, args, (unsigned)step->args.n + 1, "");
+    LLVMSetTailCallKind(call, LLVMTailCallKindNoTail); /* profilers know the layer by it */
     LLVMBuildRetVoid(u->b);
     return f;
 }

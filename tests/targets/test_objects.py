@@ -1,5 +1,4 @@
-"""Objects of the two back ends replace each other: the same header, symbols and
-record; and what is missing in the environment is named.
+"""Objects of the two back ends replace each other: the same header, symbols and record.
 
     test_objects.py VTC TOP
 """
@@ -118,109 +117,6 @@ def test_texts(folder):
         check(seen == want, f"{backend}: --emit={emit} links with its weights")
 
 
-def build_bare(folder, *options):
-    """With nothing installed: an empty PATH. The search for leaks crashes in itself after
-    one of these builds, LLVM's archive for wasm32: there alone it is left out."""
-    archive = "--target=wasm32" in options and "--emit=lib" in options
-    kept = {"ASAN_OPTIONS": "detect_leaks=0"} if archive else {}
-    return subprocess.run([os.path.abspath(vtc), "build", f"{top}/models/vt_fashion.vt", *options],
-                          capture_output=True, text=True, cwd=folder,
-                          env={"PATH": folder, "TMPDIR": folder, **kept})
-
-
-def check_ld_alone(folder):
-    for emit in ("exe", "so"):
-        out = os.path.join(folder, "bare." + emit)
-        bare = build_bare(folder, "--backend=llvm", "--emit=" + emit, "--target=x86-64-v2", "-o",
-                          out)
-        check(bare.returncode == 0, f"llvm and ld alone make the {emit} {bare.stderr}")
-    helps = subprocess.run([os.path.join(folder, "bare.exe"), "--help"], capture_output=True)
-    check(b"vt_fashion" in helps.stdout, "the program that ld alone made runs")
-
-
-def test_bare(folder):
-    for emit in ("obj", "asm", "llvm"):
-        out = os.path.join(folder, "bare." + emit)
-        bare = build_bare(folder, "--backend=llvm", "--emit=" + emit, "-o", out)
-        check(bare.returncode == 0 and os.path.getsize(out) > 10000,
-              f"llvm writes {emit} without a compiler")
-    for target, package in (("x86-64-v2", "gcc"), ("aarch64", "gcc-aarch64-linux-gnu"),
-                            ("riscv64-v", "clang-19"), ("cortex-m7", "gcc-arm-none-eabi")):
-        bare = build_bare(folder, "--backend=c", "--emit=obj", "--target=" + target, "-o", "x.o")
-        check(bare.returncode == 3 and package in bare.stderr,
-              f"a missing compiler for {target} is exit 3 and names {package}")
-    for target, package in (("x86-64-v2", "binutils"), ("aarch64", "gcc-aarch64-linux-gnu"),
-                            ("wasm32", "llvm-19")):
-        bare = build_bare(folder, "--backend=llvm", "--emit=lib", "--target=" + target, "-o", "x.a")
-        check(bare.returncode == 3 and f"'{package}" in bare.stderr,
-              f"a missing archiver for {target} is exit 3 and names {package}")
-    for target, package in (("x86-64-v2", "gcc"), ("aarch64", "gcc-aarch64-linux-gnu")):
-        bare = build_bare(folder, "--backend=llvm", "--target=" + target, "-o", "x")
-        check(bare.returncode == 3 and package in bare.stderr,
-              f"a missing linker for {target} is exit 3 and names {package}")
-    os.symlink(shutil.which("ld"), os.path.join(folder, "ld"))
-    if os.environ.get("VTC_SANITIZED"):
-        print("skipped: a sanitized runtime is not linked by ld alone")
-    else:
-        check_ld_alone(folder)
-    refused = build_bare(folder, "--target=cortex-m7", "-o", "x")
-    check(refused.returncode == 1 and "no system" in refused.stderr,
-          "no program for a machine without a system")
-
-
-def expected_places(model, folder):
-    """Of each step's function the place in the model that the C back end notes."""
-    subprocess.run([vtc, "build", model, "--emit=c", "-o", folder], check=True)
-    with open(os.path.join(folder, "vt_fashion.c")) as f:
-        return re.findall(r"^/\* .*  (\S+):(\d+) \*/\nstatic void (step_\w+)", f.read(), re.M)
-
-
-def places(program):
-    """Of each function of a step or kernel the files and lines that debuggers see at
-    its start and at some places inside, from the innermost inlined function outwards."""
-    names = subprocess.run(["nm", "-S", program], capture_output=True, text=True,
-                           check=True).stdout
-    found = re.findall(r"^(\w+) (\w+) t ((?:step|k\d+)_\w+)", names, re.M)
-    seen = {}
-    for start, size, name in found:
-        first, n = int(start, 16), int(size, 16)
-        inside = [hex(first + n * i // 16) for i in range(16)]
-        out = subprocess.run(["addr2line", "-a", "-i", "-e", program] + inside, check=True,
-                             text=True, capture_output=True).stdout
-        seen[name] = [place.split() for place in re.split(r"^0x\w+\n", out, flags=re.M)[1:]]
-    return seen
-
-
-def in_model(places_of_kernel):
-    """Are nearly all of its instructions, or what they were inlined into, of the model's
-    text? A compiler may move some to where two lines meet."""
-    FEWEST = 12  # of 16
-    outermost = [[p for p in place if ":" in p][-1] for place in places_of_kernel]
-    return sum(".vt:" in place for place in outermost) >= FEWEST
-
-
-def test_debug(folder):
-    model = f"{top}/models/vt_fashion.vt"
-    expected = expected_places(model, folder)
-    for backend in ("c", "llvm"):
-        program, again = (os.path.join(folder, n + backend) for n in ("one", "two"))
-        for out in (program, again):
-            subprocess.run([vtc, "build", model, "-g", "--backend=" + backend, "-o", out],
-                           check=True)
-        seen = places(program)
-        right = [step for path, line, step in expected
-                 if step in seen and
-                 seen[step][0][0].endswith(os.path.basename(path) + ":" + line)]
-        check(len(expected) > 20 and len(right) == len(expected),
-              f"{backend}: {len(right)} of {len(expected)} steps are at their layer's line")
-        kernels = [name for name in seen if name.startswith("k")]
-        right = [k for k in kernels if in_model(seen[k])]
-        check(len(kernels) > 10 and len(right) == len(kernels),
-              f"{backend}: {len(right)} of {len(kernels)} kernels are in the model")
-        with open(program, "rb") as one, open(again, "rb") as two:
-            check(one.read() == two.read(), f"{backend}: the same bytes again")
-
-
 def raw_output(program, folder, emulator):
     subprocess.run(emulator + [program, "--raw=" + os.path.join(folder, "raw.npy"),
                                os.path.join(folder, "in.npy")], check=True, capture_output=True)
@@ -254,8 +150,6 @@ def main():
     same_library(source, "operators", folder, ["--weights=" + operators])
     same_library(f"{top}/models/vt_fashion.vt", "vt_fashion", folder, [])
     test_texts(folder)
-    test_bare(folder)
-    test_debug(folder)
     test_foreign(folder)
     shutil.rmtree(folder)
     return failures != 0
