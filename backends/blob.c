@@ -3,6 +3,7 @@
 #include "backends/blob.h"
 #include "ir/pack.h"
 #include "runtime/vtc_blob.h"
+#include "support/file.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +45,8 @@ static void write_header(Blob *blob, const char *name, bool big)
 
 /* Note [Weights are not kept in memory]: a large payload is a mapping of a temporary
  * file. What is done with is let go at once (drop), so that compiling takes the
- * memory of a piece, not of a network; a later read finds the file's pages. */
+ * memory of a piece, not of a network; a later read finds the file's pages. The same
+ * goes for the weights file that it is packed from. */
 enum { PIECE = 1 << 20, LARGE = 4 * PIECE };
 
 static void payload_new(Arena *arena, Blob *blob)
@@ -108,6 +110,8 @@ static Blob pack(Arena *arena, const Program *program, bool big)
     for (int i = 0; i < program->sections.n; i++) {
         const Section *s = &program->sections.at[i];
         pack_section(s, blob.payload + s->offset, big != host_is_big());
+        if (s->weight) /* of a file: what was read of it is done with */
+            bytes_release(s->weight->data->data, (size_t)type_bytes(&s->weight->data->type));
         drop(&blob, (size_t)s->offset,
              (size_t)(s->offset + s->count * dtype_info[s->dtype].bytes));
     }
