@@ -171,6 +171,7 @@ typedef enum LayoutKind {
     LAYOUT_panels, /* weights [O, I.., ] as [group][O/panel][K][panel], see pack.h */
     LAYOUT_windows, /* the same as [O/panel][I][window][panel] */
     LAYOUT_winograd, /* weights transformed, [O/panel][point][I][panel], see pack.h */
+    LAYOUT_strassen, /* 1x1 weights combined, [O/2/panel][7][I/2][panel], see pack.h */
     LAYOUT_toom_cook /* the same along the width, [O/panel][point][kh][..][panel] */
 } LayoutKind;
 
@@ -219,7 +220,7 @@ extern const char *const algorithm_name[ALGORITHM_COUNT];
 /* The half of a schedule that decides the bits. Set by the pass `schedule`. */
 typedef struct Schedule {
     Algorithm algorithm;
-    int tile; /* outputs of a tile's side */
+    int tile; /* outputs of a tile's side; strassen: levels */
 } Schedule;
 
 typedef struct Value Value;
@@ -394,7 +395,7 @@ enum { PRINTED_ELEMENTS = 64 };
  *                               pixel of zeros behind (Layout.pad_pixel)
  *   by winograd(4)              algorithm and tile, where it is not direct
  *   layout panels(64,1)         panel width, channel groups (ir/pack.h)
- *   layout windows(64)          panel width
+ *   layout windows(64)          panel width; also strassen(64)
  *   layout winograd(64,4,1)     panel width, tile, stride of the convolution; also
  *                               toom_cook(64,4,2)
  *   strides [9,1,0]             elements, where they are not those of a dense layout

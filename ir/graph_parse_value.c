@@ -315,8 +315,8 @@ static bool parse_panels(Parser *p, Value *v)
     return true;
 }
 
-/* layout windows(panel) */
-static bool parse_windows(Parser *p, Value *v)
+/* layout windows(panel), strassen(panel) */
+static bool parse_windows(Parser *p, Value *v, LayoutKind kind)
 {
     enum { WIDEST = 4096 };
     int64_t width;
@@ -324,9 +324,13 @@ static bool parse_windows(Parser *p, Value *v)
     if (!parse_expect(p, "(") || !parse_int_in(p, 1, WIDEST, &width) ||
         !parse_expect(p, ")"))
         return false;
-    if (v->type.shape.rank < 3)
+    const Shape *s = &v->type.shape;
+    if (kind == LAYOUT_windows && s->rank < 3)
         return parse_fail(p, begin, "a windows layout is of a convolution's weights");
-    v->layout.kind = LAYOUT_windows;
+    if (kind == LAYOUT_strassen && (s->rank < 2 || s->dim[0] % 2 || s->dim[1] % 2 ||
+                                    shape_count(s) != s->dim[0] * s->dim[1]))
+        return parse_fail(p, begin, "a strassen layout is of 1x1 weights that have halves");
+    v->layout.kind = kind;
     v->layout.panel = (int)width;
     v->layout.groups = 1;
     set_dense_strides(v);
@@ -397,7 +401,9 @@ static bool parse_order(Parser *p, Value *v)
 static bool parse_layout(Parser *p, Value *v)
 {
     if (parse_keyword(p, "windows"))
-        return parse_windows(p, v);
+        return parse_windows(p, v, LAYOUT_windows);
+    if (parse_keyword(p, "strassen"))
+        return parse_windows(p, v, LAYOUT_strassen);
     if (parse_keyword(p, "winograd"))
         return parse_transformed(p, v, LAYOUT_winograd);
     if (parse_keyword(p, "toom_cook"))

@@ -143,6 +143,8 @@ static void print_layout(const Value *v, Text *out)
                     v->layout.groups);
     else if (v->layout.kind == LAYOUT_windows)
         text_printf(out, " layout windows(%d)", v->layout.panel);
+    else if (v->layout.kind == LAYOUT_strassen)
+        text_printf(out, " layout strassen(%d)", v->layout.panel);
     else
         text_printf(out, " layout %s(%d,%d,%d)",
                     v->layout.kind == LAYOUT_winograd ? "winograd" : "toom_cook",

@@ -502,6 +502,8 @@ const Expr *expr_shuffle(Arena *a, const Expr *x, const Expr *y, int lanes,
             bug("shuffle takes lane %d of %d", lane[i], 2 * x->type.lanes);
     expr->arg[0] = x;
     expr->arg[1] = y;
-    memcpy(expr->lane, lane, (size_t)lanes);
+    signed char *own = NEW(a, signed char, lanes);
+    memcpy(own, lane, (size_t)lanes);
+    expr->lane = own;
     return expr;
 }

@@ -98,7 +98,7 @@ struct Expr {
     const Reg *reg;      /* EX_reg */
     int param;           /* EX_load: kernel parameter */
     Index index;         /* EX_load element; EX_reg element of an array; EX_index */
-    signed char lane[MAX_LANES]; /* EX_shuffle: source lane (second operand: + lanes) */
+    const signed char *lane; /* EX_shuffle: source lanes (second operand: + lanes) */
 };
 
 /* ---- statements -------------------------------------------------------- */

@@ -29,6 +29,17 @@ static Bilinear row_algorithm(const Value *w)
     return bilinear_shared(w->layout.tile, (int)w->type.shape.dim[3], w->layout.stride);
 }
 
+enum { STRASSEN_PRODUCTS = 7 };
+
+static Panels halves_of(const Value *w)
+{
+    Panels p = panels_of(w, 1, w->layout.panel);
+    p.inputs /= 2;
+    p.outputs /= 2;
+    p.panels = (p.outputs + p.width - 1) / p.width;
+    return p;
+}
+
 int64_t packed_count(const Value *w)
 {
     if (w->layout.kind == LAYOUT_rows)
@@ -37,6 +48,10 @@ int64_t packed_count(const Value *w)
     if (w->layout.kind == LAYOUT_winograd) {
         Bilinear b = weight_algorithm(w);
         p.taps = (int64_t)b.points * b.points;
+    }
+    if (w->layout.kind == LAYOUT_strassen) {
+        p = halves_of(w);
+        p.taps = STRASSEN_PRODUCTS;
     }
     if (w->layout.kind == LAYOUT_toom_cook) {
         p.inputs *= w->layout.stride;
@@ -109,6 +124,24 @@ static void pack_winograd(const Value *w, float *out)
         }
 }
 
+static void pack_strassen(const Value *w, float *out)
+{
+    Panels p = halves_of(w);
+    int64_t all = 2 * p.inputs, step = p.inputs * p.width;
+    memset(out, 0, (size_t)packed_count(w) * sizeof *out);
+    for (int64_t o = 0; o < p.outputs; o++)
+        for (int64_t i = 0; i < p.inputs; i++) {
+            int64_t left = o * all + i, right = (o + p.outputs) * all + i;
+            double b11 = tensor_get(w->data, left), b21 = tensor_get(w->data, left + p.inputs);
+            double b12 = tensor_get(w->data, right), b22 = tensor_get(w->data, right + p.inputs);
+            double t1 = b12 - b11, t2 = b22 - t1, t3 = b22 - b12, t4 = t2 - b21;
+            const double b[STRASSEN_PRODUCTS] = {b11, b21, t2, t3, -t4, t1, b22};
+            int64_t to = o / p.width * STRASSEN_PRODUCTS * step + i * p.width + o % p.width;
+            for (int n = 0; n < STRASSEN_PRODUCTS; n++)
+                out[to + n * step] = (float)b[n];
+        }
+}
+
 static void pack_panels(const Value *w, float *out)
 {
     Panels p = panels_of(w, w->layout.groups, w->layout.panel);
@@ -159,6 +192,8 @@ void pack_value(const Value *w, void *out)
         pack_panels(w, out);
     } else if (w->data && w->layout.kind == LAYOUT_winograd) {
         pack_winograd(w, out);
+    } else if (w->data && w->layout.kind == LAYOUT_strassen) {
+        pack_strassen(w, out);
     } else if (w->data && w->layout.kind == LAYOUT_toom_cook) {
         pack_toom_cook(w, out);
     } else if (w->data) {

@@ -29,6 +29,14 @@ int64_t panels_count(const Panels *panels); /* elements */
  *
  * worked out in double and rounded once. */
 
+/* LAYOUT_strassen of 1x1 weights [O, I..]: with B11 of the first half of inputs and of
+ * outputs, B12 of the second half of outputs,
+ *
+ *     [panel of O/2][B11, B21, T2, T3, -T4, T1, B22][input of I/2][panel width]
+ *
+ * where T1 = B12 - B11, T2 = B22 - T1, T3 = B22 - B12, T4 = T2 - B21
+ * (passes/lower_strassen.c). */
+
 /* LAYOUT_toom_cook of a weight [O, I, kh, kw]: for stride s,
  *
  *     [panel][point][kh][remainder by s][input][panel width]

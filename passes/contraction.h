@@ -5,6 +5,25 @@
 #include "passes/lower.h"
 
 enum { MAX_MAPS = 4 };
+
+/* One of several products that add up: its sums start from zero or from sums that wait,
+ * and end waiting, or as elements of the result, or both. */
+typedef struct Partial {
+    int buffer;          /* operand in which sums wait */
+    int64_t from;        /* element of it to start from; -1: zero */
+    int64_t to, to_plus; /* stored there, with what waits at to_plus added; -1: not */
+    bool ends;           /* with what waits at end_plus (-1: nothing) and the bias added: */
+    int64_t end_plus;    /* through the chain */
+} Partial;
+
+/* Rows cut into tiles, tiles into blocks: the last may have fewer, and has the rows left
+ * over. */
+typedef struct Blocks {
+    int rows;              /* of a tile */
+    int64_t tiles, rest;   /* full tiles; rows left over */
+    int64_t block, blocks; /* tiles of a block; blocks */
+} Blocks;
+
 typedef struct Contraction {
     int a, b, bias, table;  /* operands; -1 none */
     int sink;               /* where the sums go; -1: through the chain */
@@ -23,6 +42,7 @@ typedef struct Contraction {
     /* Note [Maps ahead]: operands that a tile asks for; the next one's inputs are. */
     int map[MAX_MAPS], maps;
     bool inputs_follow;
+    const Partial *partial; /* NULL: a product alone */
 } Contraction;
 
 /* A part of the reduction: `count` steps from `start` on at window position `tap`.
@@ -78,6 +98,11 @@ typedef struct Ahead {
     Index round;
 } Ahead;
 void contraction_work(Lower *l, Contraction *c, At at, TileWork work, const Ahead *ahead);
+/* The rows of a tile that cost least over so many rows and a panel of columns. */
+int contraction_tile_rows(const Target *target, int64_t extent, int64_t panel, int lanes);
+/* Block `number` of the rows, `at` at its first; all of the reduction, all of a panel. The
+ * weights behind those it reads are asked for. */
+void contraction_block(Lower *l, Contraction *c, At at, Index number, const Blocks *blocks);
 /* All rows and columns from `at` on, within one task: of one panel; of all, without
  * sums that wait. */
 void contraction_tiles(Lower *l, Contraction *c, At at);

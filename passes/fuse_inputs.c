@@ -23,8 +23,7 @@ typedef struct Fusion {
 
 static bool reads_point(const Value *v)
 {
-    if (v->op != OP_conv2d || v->attr.groups != 1 || v->schedule.algorithm != ALGORITHM_direct ||
-        !value_is_static(v->args[1]))
+    if (v->op != OP_conv2d || v->attr.groups != 1 || !value_is_static(v->args[1]))
         return false;
     Window w = window_of(v);
     return w.kernel_h * w.kernel_w == 1 && w.stride_h == 1 && w.stride_w == 1 &&
@@ -113,6 +112,7 @@ static void fuse(Graph *graph, Value *conv)
         v->group = conv->group;
     }
     graph->groups.at[conv->group] = joined;
+    conv->schedule = (Schedule){.algorithm = ALGORITHM_direct};
 }
 
 void pass_fuse_inputs(Graph *graph, const Target *target)

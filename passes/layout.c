@@ -188,7 +188,9 @@ static bool reads_outside(const Value *v)
     if (v->op != OP_conv2d && v->op != OP_conv1d && v->op != OP_avg_pool2d)
         return false;
     Window w = window_of(v);
-    return v->schedule.algorithm != ALGORITHM_direct || window_leaves_map(&w);
+    bool direct = v->schedule.algorithm == ALGORITHM_direct ||
+                  v->schedule.algorithm == ALGORITHM_strassen;
+    return !direct || window_leaves_map(&w);
 }
 
 static void pad_before(Layouter *l, Value *conv)

@@ -370,6 +370,8 @@ static void lower_group(Lower *l, const Group *group)
         lower_window(l);
     else if (anchor->schedule.algorithm == ALGORITHM_toom_cook)
         lower_toom_cook(l);
+    else if (anchor->schedule.algorithm == ALGORITHM_strassen)
+        lower_strassen(l);
     else if (anchor->schedule.algorithm != ALGORITHM_direct)
         lower_winograd(l);
     else if (lower_fn[anchor->op])

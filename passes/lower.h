@@ -101,5 +101,6 @@ void lower_contraction(Lower *l); /* conv2d, conv1d, linear, matmul */
 void lower_with_inputs(Lower *l);      /* 1x1, of inputs computed as they are read */
 void lower_winograd(Lower *l);
 void lower_toom_cook(Lower *l);
+void lower_strassen(Lower *l);
 
 #endif

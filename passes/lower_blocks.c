@@ -79,14 +79,20 @@ static int best_rows(int64_t extent, int64_t most, int64_t vectors)
     return (int)best;
 }
 
+int contraction_tile_rows(const Target *target, int64_t extent, int64_t panel, int lanes)
+{
+    int64_t vectors = vectors_of(panel, lanes);
+    int64_t most = target->tile_rows * target->tile_vectors / vectors;
+    most = most < 1 ? 1 : most > 9 ? 9 : most;
+    return best_rows(extent, most < extent ? most : extent, vectors);
+}
+
 static void plan_tiles(Lower *l, Plan *p)
 {
     const Contraction *c = p->c;
     int64_t extent = c->rows.axis[c->rows.n - 1].extent, columns = c->columns.extent;
-    int64_t vectors = vectors_of(columns < c->panel ? columns : c->panel, c->lanes);
-    int64_t most = l->target->tile_rows * l->target->tile_vectors / vectors;
-    most = most < 1 ? 1 : most > 9 ? 9 : most;
-    p->rows = best_rows(extent, most < extent ? most : extent, vectors);
+    p->rows = contraction_tile_rows(l->target, extent, columns < c->panel ? columns : c->panel,
+                                    c->lanes);
     p->tiles = extent / p->rows;
     p->rest = extent % p->rows;
     p->panels = columns / c->panel;
@@ -360,6 +366,17 @@ void contraction_work(Lower *l, Contraction *c, At at, TileWork work, const Ahea
         stretch.ahead = index_add(ahead->from, index_mul(ahead->round, tiles * lines * LINE));
     }
     each_tile(l, &p, &spot, work, stretch);
+}
+
+void contraction_block(Lower *l, Contraction *c, At at, Index number, const Blocks *blocks)
+{
+    Plan p = {.c = c, .rows = blocks->rows, .tiles = blocks->tiles, .rest = blocks->rest,
+              .block = blocks->block, .blocks = blocks->blocks};
+    Spot spot = {at, number, c->columns.extent};
+    Stretch stretch = {.whole = true, .count = c->run, .operand = c->b,
+                       .lines = ahead_lines(l, &p),
+                       .ahead = index_plus(at.index[c->b], c->run * c->b_step)};
+    each_tile(l, &p, &spot, TILE_multiply, stretch);
 }
 
 void contraction_tiles(Lower *l, Contraction *c, At at)

@@ -48,13 +48,44 @@ static void finish_sum(Lower *l, const Tile *t, const At *at, const Expr *sum)
         chain_store(l, at, sum);
 }
 
+static const Expr *partial_at(Lower *l, const Tile *t, const At *at, int64_t element)
+{
+    const Partial *p = t->c->partial;
+    return expr_load(l->arena, l->kernel, p->buffer,
+                     index_plus(at->index[p->buffer], element), at->lanes);
+}
+
+static const Expr *partial_begin(Lower *l, const Tile *t, const At *at)
+{
+    const Partial *p = t->c->partial;
+    return p->from < 0 ? expr_real(l->arena, 0, at->lanes) : partial_at(l, t, at, p->from);
+}
+
+static void partial_end(Lower *l, const Tile *t, const At *at, const Expr *sum)
+{
+    const Partial *p = t->c->partial;
+    if (p->to >= 0) {
+        const Expr *x = p->to_plus < 0 ? sum : expr_bin(l->arena, EX_add, sum,
+                                                        partial_at(l, t, at, p->to_plus));
+        build_store(&l->b, p->buffer, index_plus(at->index[p->buffer], p->to), x);
+    }
+    if (!p->ends)
+        return;
+    if (p->end_plus >= 0)
+        sum = expr_bin(l->arena, EX_add, sum, partial_at(l, t, at, p->end_plus));
+    if (t->c->bias >= 0)
+        sum = expr_bin(l->arena, EX_add, sum, at_load(l, at, t->c->bias));
+    chain_store(l, at, build_let(&l->b, "y", sum));
+}
+
 static void tile_begin(Lower *l, Tile *t)
 {
     for (int r = 0; r < t->rows; r++)
         for (int v = 0; v < t->vectors; v++) {
             At at = tile_element(l, t, r, v);
-            const Expr *sum = t->stretch->whole ? first_sum(l, t, &at)
-                                                : waiting_sum(l, t, &at);
+            const Expr *sum = t->c->partial ? partial_begin(l, t, &at)
+                              : t->stretch->whole ? first_sum(l, t, &at)
+                                                  : waiting_sum(l, t, &at);
             t->acc[r][v] = build_var(&l->b, "acc", 1, sum);
         }
 }
@@ -65,7 +96,9 @@ static void tile_end(Lower *l, const Tile *t)
         for (int v = 0; v < t->vectors; v++) {
             At at = tile_element(l, t, r, v);
             const Expr *sum = expr_reg(l->arena, t->acc[r][v], index_const(0));
-            if (t->stretch->whole)
+            if (t->c->partial)
+                partial_end(l, t, &at, sum);
+            else if (t->stretch->whole)
                 finish_sum(l, t, &at, sum);
             else
                 build_store(&l->b, t->c->sums, at.index[t->c->sums], sum);

@@ -3,10 +3,14 @@
  *   conv2d %x, %w        %w layout panels(64)        (ir/pack.h)
  *   depthwise conv2d     %w layout 2301: [kh][kw][channel]
  *
+ *   conv2d .. by strassen(1)   by strassen(1), and %w layout strassen(64); direct where
+ *                              pixels turn out unevenly spaced in memory
+ *
  * A weight with two readers of different mind is stored twice.
  *
  * needs: grouped laid_out   makes: packed   breaks: nothing   leaves: nothing */
 #include "passes/graph_passes.h"
+#include "passes/strassen.h"
 #include "passes/winograd.h"
 #include <string.h>
 
@@ -36,6 +40,10 @@ static Layout layout_for(const Value *conv, const Target *target)
         layout.kind = square ? LAYOUT_winograd : LAYOUT_toom_cook;
         layout.tile = conv->schedule.tile;
         layout.stride = (int)conv->attr.stride.at[0];
+    }
+    if (conv->schedule.algorithm == ALGORITHM_strassen) {
+        layout.kind = LAYOUT_strassen;
+        outputs /= 2;
     }
     layout.panel = outputs < width ? (int)outputs : width;
     return layout;
@@ -78,8 +86,17 @@ static bool is_shared(const Graph *graph, const Value *weight, const Layout *lay
     return false;
 }
 
+/* Where views leave pixels unevenly spaced, halves of them have no tiles. */
+static void settle_schedules(Graph *graph)
+{
+    FOR_VALUES(v, graph)
+        if (v->schedule.algorithm == ALGORITHM_strassen && !strassen_reaches(graph, v))
+            v->schedule = (Schedule){.algorithm = ALGORITHM_direct};
+}
+
 void pass_pack_weights(Graph *graph, const Target *target)
 {
+    settle_schedules(graph);
     FOR_VALUES(v, graph) {
         if (op_info[v->op].class != CLASS_conv)
             continue;

@@ -2,6 +2,7 @@
 #include "passes/temporary.h"
 #include "passes/contraction.h"
 #include "passes/inputs.h"
+#include "passes/strassen.h"
 #include "passes/toom_cook.h"
 #include "passes/winograd.h"
 
@@ -28,6 +29,13 @@ static Temporary toom_cook_temporary(const Group *group, const Target *target)
                                      temporary_align(g.y_count * 4)};
 }
 
+static Temporary strassen_temporary(const Value *conv, const Target *target)
+{
+    Strassen g = strassen_of(conv, target);
+    return (Temporary){.per_thread = temporary_align(g.s_count * 4) +
+                                     temporary_align(g.m_count * 4)};
+}
+
 /* Sums of a block of rows, between stretches of a long reduction. */
 static Temporary contraction_temporary(const Value *v, const Target *target)
 {
@@ -50,6 +58,8 @@ Temporary group_temporary(const Group *group, const Target *target)
 {
     if (group->anchor->schedule.algorithm == ALGORITHM_toom_cook)
         return toom_cook_temporary(group, target);
+    if (group->anchor->schedule.algorithm == ALGORITHM_strassen)
+        return strassen_temporary(group->anchor, target);
     if (schedule_is_winograd(group->anchor->schedule))
         return winograd_temporary(group->anchor, target);
     if (op_info[group->anchor->op].class != CLASS_conv)

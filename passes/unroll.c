@@ -17,7 +17,8 @@
 
 typedef struct Unroll {
     Arena *arena;
-    PtrMap now; /* what the iteration being copied calls a register or variable */
+    PtrMap now; /* what the iteration being copied calls a register or variable; how it
+                   reads a register */
     int serial;
 } Unroll;
 
@@ -73,11 +74,29 @@ static Index copy_index(const Unroll *u, const Index *index)
     return copy;
 }
 
+/* A register outside of arrays: one expression for all that read it in the iteration. */
+static const Expr *copy_register(Unroll *u, const Expr *e)
+{
+    const Reg *reg = renamed(u, e->reg);
+    if (reg == e->reg)
+        return e;
+    const Expr *made = renamed(u, e);
+    if (made != e && made->reg == reg)
+        return made;
+    Expr *copy = NEW(u->arena, Expr, 1);
+    *copy = *e;
+    copy->reg = reg;
+    ptrmap_entry(&u->now, e)->to = copy;
+    return copy;
+}
+
 static const Expr *copy_leaf(void *context, const Expr *e)
 {
-    const Unroll *u = context;
+    Unroll *u = context;
     if (e->op != EX_reg && e->op != EX_load && e->op != EX_index)
         return e;
+    if (e->op == EX_reg && e->index.n == 0)
+        return copy_register(u, e);
     Expr *copy = NEW(u->arena, Expr, 1);
     *copy = *e;
     if (e->op == EX_reg)

@@ -11,6 +11,7 @@
 #include "frontend/tuning.h"
 #include "ir/bilinear.h"
 #include "passes/schedule.h"
+#include "passes/strassen.h"
 #include "passes/toom_cook.h"
 #include "support/progress.h"
 #include "support/rank.h"
@@ -101,7 +102,8 @@ static bool add_candidate(Tune *t, Schedule wish)
 static bool add_candidates(Tune *t)
 {
     bool good = add_candidate(t, (Schedule){ALGORITHM_direct, 0}) &&
-                add_candidate(t, (Schedule){ALGORITHM_toom_cook, TOOM_COOK_TILE});
+                add_candidate(t, (Schedule){ALGORITHM_toom_cook, TOOM_COOK_TILE}) &&
+                add_candidate(t, (Schedule){ALGORITHM_strassen, STRASSEN_LEVELS});
     for (int tile = 2; good && tile <= BILINEAR_MOST; tile++)
         good = add_candidate(t, (Schedule){ALGORITHM_winograd, tile}) &&
                add_candidate(t, (Schedule){ALGORITHM_winograd_online, tile});

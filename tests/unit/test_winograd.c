@@ -1,11 +1,12 @@
-/* Fast correlations: their matrices, the code made from matrices, and convolutions
- * computed so through lowering and the loop interpreter, against plain sums in
+/* Fast correlations and products: their matrices, the code made from matrices, and
+ * convolutions computed so through lowering and the loop interpreter, against plain sums in
  * double. Also the rules of programs that they rest on: guards over several loop
  * variables, named indices, scratch of threads. */
 #include "backends/blob.h"
 #include "ir/bilinear.h"
 #include "passes/pass.h"
 #include "passes/transform.h"
+#include "passes/strassen.h"
 #include "passes/toom_cook.h"
 #include "passes/winograd.h"
 #include "tests/unit/graph_read.h"
@@ -141,6 +142,9 @@ static void force_schedule(void *context, const PassInfo *pass, const Graph *gra
     const Schedule *schedule = context;
     if (strcmp(pass->name, "fuse_pool") == 0)
         count_pools(graph);
+    if (strcmp(pass->name, "pack_weights") == 0 && schedule->algorithm == ALGORITHM_strassen)
+        FOR_VALUES(v, graph)
+            CU_ASSERT(v->op != OP_conv2d || v->schedule.algorithm == ALGORITHM_strassen);
     if (strcmp(pass->name, "schedule") != 0)
         return;
     FOR_VALUES(v, graph) {
@@ -314,6 +318,47 @@ static void test_pooled_stems(void)
     }
 }
 
+/* Between operators that leave its input and its result to it, with an operand in its
+ * chain. */
+static const char *halves_text(char *out, size_t room, const int *s)
+{
+    int h = (s[2] - 1) / s[4] + 1, w = (s[3] - 1) / s[4] + 1;
+    snprintf(out, room,
+             "graph \"g\" {\n"
+             "  %%x = input name=\"x\" : f32[1,%d,%d,%d]\n"
+             "  %%r = reduce_mean %%x axes=[2,3] keepdims=true : f32[1,%d,1,1]\n"
+             "  %%0 = add %%x, %%r : f32[1,%d,%d,%d]\n"
+             "  %%w = weight name=\"w\" : f32[%d,%d,1,1]\n"
+             "  %%b = weight name=\"b\" : f32[%d]\n"
+             "  %%s = weight name=\"s\" : f32[1,%d,1,1]\n"
+             "  %%1 = conv2d %%0, %%w, %%b stride=[%d,%d] : f32[1,%d,%d,%d]\n"
+             "  %%2 = mul %%1, %%s : f32[1,%d,%d,%d]\n"
+             "  %%3 = relu %%2 : f32[1,%d,%d,%d]\n"
+             "  output \"y\" %%3\n}\n",
+             s[0], s[2], s[3], s[0], s[0], s[2], s[3], s[1], s[0], s[1], s[1], s[4], s[4], s[1],
+             h, w, s[1], h, w, s[1], h, w);
+    return out;
+}
+
+/* Halves of one panel and of several, the last narrow; rows that are one block, and many
+ * with rows left over; pixels of a stride. */
+static void test_strassen(void)
+{
+    const int shapes[][5] = {/* channels in, out, height, width, stride */
+                             {64, 128, 6, 8, 1},   {32, 192, 13, 14, 1}, {96, 160, 20, 17, 1},
+                             {64, 256, 24, 15, 2}, {128, 128, 2, 59, 1}};
+    char text[1024];
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int wide = 0; wide < 2; wide++) {
+            double error = conv_error(halves_text(text, sizeof text, shapes[i]),
+                                      wide ? "x86-64-v4" : "x86-64-v3",
+                                      (Schedule){ALGORITHM_strassen, STRASSEN_LEVELS});
+            CU_ASSERT(error < 1e-5);
+            if (!(error < 1e-5))
+                fprintf(stderr, "error %g\n%s", error, text);
+        }
+}
+
 /* Long reductions are cut, the rows into blocks: every sum all the same. */
 static void test_stretches(void)
 {
@@ -402,6 +447,7 @@ int main(void)
         {"convolutions by Winograd", test_convolutions},
         {"stems by Toom and Cook", test_stems},
         {"stems with their pooling", test_pooled_stems},
+        {"products by Strassen", test_strassen},
         {"reductions in stretches", test_stretches},
         {"guards over several variables", test_guards},
         {"scratch of threads", test_scratch},

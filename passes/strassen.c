@@ -1,0 +1,146 @@
+/* The geometry of products by Strassen's algorithm. */
+#include "passes/strassen.h"
+#include "passes/layout.h"
+#include <math.h>
+
+static int channel_of(const Value *v)
+{
+    return v->op == OP_linear ? v->type.shape.rank - 1 : 1;
+}
+
+static int64_t rows_of(const Value *v)
+{
+    return shape_count(&v->type.shape) / v->type.shape.dim[channel_of(v)];
+}
+
+static bool is_point(const Value *v)
+{
+    if (v->op == OP_linear)
+        return true;
+    if ((v->op != OP_conv2d && v->op != OP_conv1d) || v->attr.groups != 1)
+        return false;
+    Window w = window_of(v);
+    return w.kernel_h * w.kernel_w == 1 && !window_leaves_map(&w);
+}
+
+bool conv_suits_strassen(const Value *v, const Target *target)
+{
+    enum { FEW = 2 }; /* tiles of rows of a half: fewer wait for the weights */
+    if (!is_point(v) || v->type.dtype != DT_f32 || target->lanes == 1)
+        return false;
+    const Shape *s = &v->args[1]->type.shape;
+    int64_t vectors = 2 * target->lanes, rows = rows_of(v);
+    return rows % 2 == 0 && rows / 2 >= FEW * target->tile_rows && s->dim[0] % vectors == 0 &&
+           s->dim[1] % vectors == 0 && s->dim[0] / 2 >= target_panel(target);
+}
+
+/* ---- after layout ------------------------------------------------------- */
+
+/* Is x, read or written where the result is, one run of evenly spaced pixels with dense
+ * channels (or the same for all)? */
+static bool is_even(const Value *x, const Shape *result, int channel)
+{
+    int64_t expected = -1;
+    for (int d = result->rank - 1; d >= 0; d--) {
+        int own = d - (result->rank - x->type.shape.rank);
+        bool moves = own >= 0 && x->type.shape.dim[own] != 1;
+        int64_t step = moves ? x->place.stride[own] : 0;
+        if (result->dim[d] == 1)
+            continue;
+        if (d == channel) {
+            if (step > 1)
+                return false;
+            continue;
+        }
+        if (expected >= 0 && step != expected)
+            return false;
+        expected = step * result->dim[d];
+    }
+    return true;
+}
+
+static bool is_inlined(const Value *x)
+{
+    return x->op == OP_constant && shape_count(&x->type.shape) == 1;
+}
+
+bool strassen_reaches(const Graph *graph, const Value *conv)
+{
+    const Group *group = &graph->groups.at[conv->group];
+    const Value *result = group->members.at[group->members.n - 1], *x = conv->args[0];
+    const Shape *shape = &conv->type.shape;
+    int channel = channel_of(conv);
+    if (group->anchor != conv || group->members.at[0] != conv ||
+        !shape_equal(&result->type.shape, shape) || result->place.stride[channel] != 1 ||
+        x->place.stride[channel] != 1)
+        return false;
+    /* Pixels of a stride are read through a table, wherever they lie. */
+    bool table = conv->op != OP_linear && (conv->attr.stride.at[0] != 1 ||
+                                           (conv->op == OP_conv2d && conv->attr.stride.at[1] != 1));
+    if (!table && !is_even(x, shape, channel))
+        return false;
+    for (int i = 0; i < group->members.n; i++) {
+        const Value *v = group->members.at[i];
+        if (v->type.dtype != DT_f32 || (v == result && !is_even(v, shape, channel)))
+            return false;
+        for (int k = 0; k < v->nargs && v != conv; k++)
+            if (v->args[k]->group != conv->group && !is_inlined(v->args[k]) &&
+                (v->args[k]->type.dtype != DT_f32 || !is_even(v->args[k], shape, channel)))
+                return false;
+    }
+    return true;
+}
+
+/* ---- blocks ------------------------------------------------------------- */
+
+/* The largest share of so many threads, in parts of an even one. */
+static double unevenness(int64_t tiles, int64_t block, int threads)
+{
+    int64_t blocks = (tiles + block - 1) / block, most = 0;
+    for (int64_t t = 0; t < threads; t++) {
+        int64_t begin = blocks * t / threads * block, end = blocks * (t + 1) / threads * block;
+        end = end < tiles ? end : tiles;
+        most = end - begin > most ? end - begin : most;
+    }
+    return (double)(most * threads) / (double)tiles;
+}
+
+/* Weights are read by every block again, from the second-level cache or the next; sums
+ * of inputs and products of a block wait in the second. */
+static int64_t tiles_of_block(int64_t tiles)
+{
+    enum { LEAST = 4, MOST = 8 };
+    int64_t best = LEAST;
+    double least = INFINITY;
+    for (int64_t block = LEAST; block <= MOST; block++) {
+        double uneven = unevenness(tiles, block, 2) + unevenness(tiles, block, 4);
+        if (uneven < least) {
+            least = uneven;
+            best = block;
+        }
+    }
+    return best < tiles ? best : tiles;
+}
+
+Strassen strassen_of(const Value *v, const Target *target)
+{
+    const Shape *s = &v->args[1]->type.shape;
+    Strassen g = {.rows = rows_of(v) / 2, .inputs = s->dim[1] / 2, .outputs = s->dim[0] / 2};
+    int64_t width = target_panel(target);
+    g.width = g.outputs < width ? g.outputs : width;
+    g.panels = (g.outputs + g.width - 1) / g.width;
+    Blocks *b = &g.blocks;
+    b->rows = contraction_tile_rows(target, g.rows, g.width, target->lanes);
+    b->tiles = g.rows / b->rows;
+    b->rest = g.rows % b->rows;
+    b->block = tiles_of_block(b->tiles);
+    b->blocks = (b->tiles + b->block - 1) / b->block;
+    g.block_rows = b->block * b->rows + b->rest;
+    /* One vector more, so that rows and sums do not fall into one set of the cache. */
+    g.s_row = g.inputs + target->lanes;
+    g.s_sum = g.block_rows * g.s_row;
+    g.m_sum = g.block_rows * g.width + target->lanes;
+    g.s_count = STRASSEN_SUMS * g.s_sum;
+    g.m_count = STRASSEN_BUFFERS * g.m_sum;
+    return g;
+}
