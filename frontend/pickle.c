@@ -189,54 +189,30 @@ static void op_tuple(Machine *m)
     VEC_PUSH(m->arena, m->stack, tuple);
 }
 
-static PickleValue *list_below(Machine *m, int first)
+/* The values from `first` on go into the list or dictionary below them; `mark`: with the
+ * mark that stands between. What a call gives, OrderedDict() above all, is a dictionary. */
+static void items_add(Machine *m, PickleKind kind, int first, int mark)
 {
-    PickleValue *v = first > 0 ? m->stack.at[first - 1] : NULL;
-    if (!v || v->kind != PICKLE_list)
-        fail(m, "there is no list");
-    return v;
-}
-
-static PickleValue *dict_below(Machine *m, int first)
-{
-    PickleValue *v = first > 0 ? m->stack.at[first - 1] : NULL;
-    if (!v || (v->kind != PICKLE_dict && v->kind != PICKLE_call))
-        fail(m, "there is no dictionary");
-    return v;
+    int at = first - mark - 1;
+    PickleValue *to = at >= 0 ? m->stack.at[at] : NULL;
+    bool called = kind == PICKLE_dict && to && to->kind == PICKLE_call;
+    if (!to || (to->kind != kind && !called))
+        fail(m, kind == PICKLE_dict ? "there is no dictionary" : "there is no list");
+    if (kind == PICKLE_dict && (m->stack.n - first) % 2)
+        fail(m, "a key has no value");
+    if (!m->failed)
+        take_items(m, to, first, mark);
 }
 
 static void op_append(Machine *m)
 {
     top(m);
-    PickleValue *list = list_below(m, m->stack.n - 1);
-    if (!m->failed)
-        take_items(m, list, m->stack.n - 1, 0);
+    items_add(m, PICKLE_list, m->stack.n - 1, 0);
 }
 
-static void op_appends(Machine *m)
-{
-    int first = above_mark(m);
-    PickleValue *list = list_below(m, first - 1);
-    if (!m->failed)
-        take_items(m, list, first, 1);
-}
-
-static void op_set_item(Machine *m)
-{
-    PickleValue *dict = dict_below(m, m->stack.n - 2);
-    if (!m->failed)
-        take_items(m, dict, m->stack.n - 2, 0);
-}
-
-static void op_set_items(Machine *m)
-{
-    int first = above_mark(m);
-    PickleValue *dict = dict_below(m, first - 1);
-    if (!m->failed && (m->stack.n - first) % 2)
-        fail(m, "a key has no value");
-    if (!m->failed)
-        take_items(m, dict, first, 1);
-}
+static void op_appends(Machine *m) { items_add(m, PICKLE_list, above_mark(m), 1); }
+static void op_set_item(Machine *m) { items_add(m, PICKLE_dict, m->stack.n - 2, 0); }
+static void op_set_items(Machine *m) { items_add(m, PICKLE_dict, above_mark(m), 1); }
 
 /* ---- the memo: places are numbered, mostly in order ------------------------------ */
 

@@ -11,22 +11,28 @@ import signal
 import subprocess
 import time
 
+import torch
+
 from harness import (call, check, copy, expect, finish, models, path, read, skip, slow,
                      tree, vtc, work, write)
 
 OLD = b"what was there before"
-# Little to compile, and more weights than a full disk holds.
+# Little to compile, and more weights than a full disk holds; then so many that writing
+# them takes a while.
 SMALL = """model small(image: f32[1, 3, 8, 8]) {
     fc: y = linear(reshape(image, shape = [1, 192]), out = 64)
     output y
 }
 """
+LARGE = SMALL.replace("small", "large").replace("64)", "100000)")
 EMITS = ["exe", "obj", "lib", "so", "asm"]
 
 
 def prepare():
     write("small.vt", SMALL)
     expect(["init", "small.vt", "-o", "small.safetensors"], 0)
+    expect(["build", "small.vt", "--emit=onnx", "-o", "source.onnx"], 0)
+    torch.save({"fc.weight": torch.ones(64, 192), "fc.bias": torch.ones(64)}, path("source.pth"))
     os.mkdir(path("temporary"))
     os.mkdir(path("empty"))
     os.environ["TMPDIR"] = path("temporary")
@@ -106,23 +112,52 @@ def check_places():
                  ["build", "small.vt", "--emit=llvm", "-o", "none/out.ll"],
                  ["build", "small.vt", "--emit=c", "-o", "none/out"],
                  ["build", "small.vt", "--emit=onnx", "-o", "none/out"],
+                 ["import", "source.onnx", "-o", "none/out"],
+                 ["import", "source.onnx", "-o", "empty"],
+                 ["build", "small.vt", "--weights=source.pth", "--emit=onnx", "-o", "none/out"],
                  ["report", "small.vt", "-o", "none/out"]):
         expect(args, 3, "cannot write '%s" % args[-1])
     nothing_left("no place", before)
+
+
+def drop_rights():
+    """Who may do all becomes one who may do little."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+
+
+def check_rights():
+    """Folders that may not be written, files that may not be read."""
+    little = {"preexec_fn": drop_rights}
+    os.chmod(work, 0o755)
+    try:
+        call("ops", **little)
+    except (OSError, subprocess.SubprocessError):
+        return skip("rights: a user who has few cannot run vtc")
+    before = tree()
     os.chmod(path("empty"), 0o555)
-    if os.access(path("empty"), os.W_OK):
-        skip("a folder without permission to write: this user may do all")
-    else:
-        expect(["build", "small.vt", "-o", "empty/out"], 3, "Permission denied")
+    for args in (["build", "small.vt", "--emit=c"], ["build", "small.vt", "--emit=onnx"],
+                 ["build", "small.vt", "--weights=source.pth", "--emit=onnx"],
+                 ["import", "source.onnx"], ["init", "small.vt"]):
+        expect(args + ["-o", "empty/out"], 3, "Permission denied", **little)
     os.chmod(path("empty"), 0o755)
-    copy(path("small.vt"), "closed.vt")
-    os.chmod(path("closed.vt"), 0)
-    if os.access(path("closed.vt"), os.R_OK):
-        skip("a file without permission to read: this user may do all")
-    else:
-        for command in "check", "build", "dump", "report", "verify", "init", "bench":
-            expect([command, "closed.vt"], 1, "Permission denied")
-    os.unlink(path("closed.vt"))
+    nothing_left("no rights to write", before)
+    for source in "small.vt", "source.onnx", "source.pth", "small.safetensors":
+        os.chmod(path(copy(path(source), "closed" + os.path.splitext(source)[1])), 0)
+    before = tree()
+    for command in "check", "build", "dump", "report", "verify", "init", "bench":
+        expect([command, "closed.vt"], 1, "Permission denied", **little)
+    for args in (["import", "closed.onnx"], ["check", "closed.onnx"],
+                 ["build", "small.vt", "--weights=closed.pth", "--emit=c"],
+                 ["build", "small.vt", "--weights=closed.safetensors", "--emit=c"]):
+        expect(args, 1, "Permission denied", **little)
+    nothing_left("no rights to read", before)
+    for name in os.listdir(work):
+        if name.startswith("closed"):
+            os.unlink(path(name))
+    os.chmod(work, 0o700)
 
 
 def check_full_output():
@@ -134,7 +169,10 @@ def check_full_output():
             r = subprocess.run([vtc, *args], cwd=work, stdout=full, stderr=subprocess.PIPE,
                                text=True)
         check(r.returncode == 3 and "cannot write" in r.stderr, args, "to a full disk:", r)
-    expect(["init", "small.vt", "-o", "/dev/full"], 3, "No space left")
+    for args in (["init", "small.vt"], ["import", "source.onnx"],
+                 ["build", "small.vt", "--emit=onnx"]):
+        expect(args + ["-o", "/dev/full"], 3, "No space left")
+    check(not os.path.exists("/dev/full.safetensors"), "weights of a text that is not there")
     check(os.stat("/dev/full").st_mode & 0o170000 == 0o020000, "/dev/full is still a device")
 
 
@@ -160,8 +198,7 @@ def check_limit():
         write(name, OLD)
     expect(["init", "small.vt", "-o", "w"], 3, "cannot write 'w': File too large",
            preexec_fn=limit)
-    expect(["build", "small.vt", "--emit=onnx", "-o", "net.onnx"], 0)
-    expect(["import", "net.onnx"], 3, "File too large", preexec_fn=limit)
+    expect(["import", "source.onnx", "-o", "net.vt"], 3, "File too large", preexec_fn=limit)
     for name in "w", "net.vt", "net.safetensors":
         check(read(name) == OLD, name, "keeps what it had")
         os.unlink(path(name))
@@ -183,6 +220,16 @@ def check_full_disk():
             check(read("disk/" + name) == OLD, emit, "keeps the old file")
             nothing_left("a full disk, " + emit, before)
             os.unlink(path("disk/" + name))
+        more = {"net.vt": ["import", "source.onnx"], "net.onnx":
+                ["build", "small.vt", "--weights=source.pth", "--emit=onnx"]}
+        for name, args in more.items():
+            for old in name, "net.safetensors":
+                write("disk/" + old, OLD)
+            before = tree()
+            expect(args + ["-o", "disk/" + name], 3, "No space left on device")
+            check(read("disk/" + name) == read("disk/net.safetensors") == OLD, args,
+                  "keeps the old files")
+            nothing_left("a full disk, " + args[0], before)
     finally:
         libc.umount2(place.encode(), 2)
 
@@ -224,6 +271,27 @@ def check_signals():
     begun = lambda: any(name.startswith("large") for name in os.listdir(work))
     interrupt(["init", models + "/resnet50.vt", "-o", "large"], signal.SIGTERM, begun)
     nothing_left("SIGTERM, init", before)
+
+
+def check_signals_of_exchange():
+    """Interrupted while `vtc import`, or an export with the weights of a .pth, writes."""
+    write("big.vt", LARGE)
+    torch.save({"fc.weight": torch.ones(100000, 192), "fc.bias": torch.ones(100000)},
+               path("big.pth"))
+    export = ["build", "big.vt", "--weights=big.pth", "--emit=onnx"]
+    expect(export + ["-o", "big.onnx"], 0)
+    os.mkdir(path("place"))
+    for name in "net.vt", "net.safetensors", "net.onnx":
+        write("place/" + name, OLD)
+    before = tree()
+    begun = lambda: len(os.listdir(path("place"))) > 3
+    for number in signal.SIGINT, signal.SIGTERM:
+        for args in ["import", "big.onnx", "-o", "place/net.vt"], export + ["-o", "place/net.onnx"]:
+            interrupt(args, number, begun)
+            nothing_left("%s, %s" % (number.name, args[0]), before)
+    for name in "net.vt", "net.safetensors", "net.onnx":
+        check(read("place/" + name) == OLD, name, "keeps what it had")
+    shutil.rmtree(path("place"))
 
 
 def alive(pid):
@@ -288,6 +356,7 @@ prepare()
 check_compiler()
 check_llvm()
 check_places()
+check_rights()
 check_full_output()
 check_limit()
 check_full_disk()
@@ -295,6 +364,7 @@ if slow:
     skip("signals: a sanitized compiler is too slow to be interrupted at a known place")
 else:
     check_signals()
+    check_signals_of_exchange()
 check_quiet()
 check_progress()
 finish()
