@@ -11,6 +11,7 @@
 typedef struct OnnxDim {
     const char *name; /* dim_param, or "input:axis" for one without a name */
     int64_t value;
+    bool used; /* out: a free dimension has that name */
 } OnnxDim;
 
 /* A graph input whose value is known when compiling. */
@@ -20,13 +21,20 @@ typedef struct OnnxKnown {
     int empty; /* the tensor has no elements and is NULL */
 } OnnxKnown;
 
+/* What a node makes. */
+typedef struct OnnxMade {
+    const char *what; /* "Conv 'name'" */
+    int output;       /* of the graph */
+} OnnxMade;
+
 typedef struct OnnxOptions {
     VEC(OnnxDim) dims;
     VEC(OnnxKnown) known;
     VEC(const char *) inputs; /* out: all inputs in the file's order, less initialisers */
     VEC(const char *) wanted; /* out: inputs whose value had to be known */
     bool every_node;          /* make each node's results outputs, behind the file's */
-    VEC(const char *) nodes;  /* out: what makes each of those, "Conv 'name'" */
+    VEC(OnnxMade) nodes;      /* out: those results, in the file's order */
+    int file_outputs;         /* out: so many outputs are the file's, the rest are nodes' */
 } OnnxOptions;
 
 /* The file with the last `n` outputs of the graph, read with every_node, added to its
@@ -43,7 +51,8 @@ bool onnx_read_tensor(Arena *arena, Diag *diag, const void *data, size_t n, Onnx
 /* Newest opset that was tested. */
 enum { ONNX_OPSET_OLDEST = 7, ONNX_OPSET_NEWEST = 17 };
 bool onnx_is_operator(const char *name); /* one that is read: "Conv" */
-/* The operators, one row each: "Conv 1-22", for `docs/onnx.md`. */
+/* The operators, one row each: name, opsets that changed what it takes, how it is
+ * read, with tabs between; for `docs/onnx.md`. */
 void onnx_print_operators(Text *out);
 
 #endif

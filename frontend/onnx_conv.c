@@ -43,6 +43,11 @@ static void same_pads(Window *w, const Shape *x, bool lower)
     }
 }
 
+static const char *padding_rule(Importer *in)
+{
+    return onnx_attr_choice(in, "auto_pad", "NOTSET", "NOTSET VALID SAME_UPPER SAME_LOWER");
+}
+
 static Window window_read(Importer *in, const Shape *x, const Shape *weight)
 {
     Window w = {.space = x->rank - 2};
@@ -59,9 +64,11 @@ static Window window_read(Importer *in, const Shape *x, const Shape *weight)
     ints_default(in, "strides", &w.stride, w.space);
     ints_default(in, "dilations", &w.dilation, w.space);
     ints_default(in, "pads", &w.pad, 2 * w.space);
-    const char *automatic = onnx_attr_text(in, "auto_pad", "NOTSET");
+    const char *automatic = padding_rule(in);
     if (strncmp(automatic, "SAME_", 5) == 0)
         same_pads(&w, x, strcmp(automatic, "SAME_LOWER") == 0);
+    else if (strcmp(automatic, "VALID") == 0)
+        w.pad = (Ints){.n = 2 * w.space};
     return w;
 }
 
@@ -154,7 +161,7 @@ static Ints transposed_pads(Importer *in, const Window *w, const Shape *x)
 {
     Ints extra = {0}, shape = {0}, pad = w->pad;
     ints_default(in, "output_padding", &extra, w->space);
-    const char *automatic = onnx_attr_text(in, "auto_pad", "NOTSET");
+    const char *automatic = padding_rule(in);
     bool same = strncmp(automatic, "SAME_", 5) == 0;
     bool given = onnx_attr_ints(in, "output_shape", &shape);
     if (given && shape.n < w->space)

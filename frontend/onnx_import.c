@@ -3,32 +3,17 @@
 #include "frontend/onnx_import.h"
 #include "frontend/onnx_patterns.h"
 #include <ctype.h>
-#include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Note [What a file may cost] */
-enum { ALLOWANCE = 512 << 20, COPIES = 64, MOST_ERRORS = 100 };
+enum { ALLOWANCE = 512 << 20, COPIES = 64 };
 
 /* ---- errors, names ---------------------------------------------------------- */
 
 static const char *text_or(const char *text, const char *otherwise)
 {
     return text && *text ? text : otherwise;
-}
-
-void onnx_fail(Importer *in, const char *format, ...)
-{
-    char text[400];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
-    va_end(list);
-    const char *first = in->node->n_output ? in->node->output[0] : "?";
-    diag_error(in->diag, (Span){0}, "%s '%s': %s", in->node->op_type,
-               text_or(in->node->name, first), text);
-    longjmp(in->failed, 1);
 }
 
 /* %names are words of the graph's text. */
@@ -42,12 +27,12 @@ static const char *word_of(Arena *arena, const char *name)
                                                           : word;
 }
 
-static OnnxSlot *slot_of(const Importer *in, const char *name)
+OnnxSlot *onnx_slot(const Importer *in, const char *name)
 {
     return strmap_get(&in->slots, name);
 }
 
-static void slot_set(Importer *in, const char *name, OnnxSlot slot)
+void onnx_slot_set(Importer *in, const char *name, OnnxSlot slot)
 {
     OnnxSlot *held = NEW(in->arena, OnnxSlot, 1);
     *held = slot;
@@ -62,151 +47,6 @@ static Value *source_new(Importer *in, Op op, const char *name, Type type)
     return v;
 }
 
-/* ---- what builders ask -------------------------------------------------------- */
-
-int onnx_inputs(const Importer *in)
-{
-    return (int)in->node->n_input;
-}
-
-bool onnx_has(const Importer *in, int i)
-{
-    return i < onnx_inputs(in) && *in->node->input[i];
-}
-
-Value *onnx_maybe(Importer *in, int i)
-{
-    return onnx_has(in, i) ? slot_of(in, in->node->input[i])->value : NULL;
-}
-
-Value *onnx_arg(Importer *in, int i)
-{
-    Value *v = onnx_maybe(in, i);
-    if (!v)
-        onnx_fail(in, onnx_has(in, i) ? "input %d has no elements" : "input %d is missing", i);
-    return v;
-}
-
-bool onnx_wants(const Importer *in, int i)
-{
-    return i < (int)in->node->n_output && *in->node->output[i];
-}
-
-void onnx_result(Importer *in, int i, Value *v)
-{
-    if (onnx_wants(in, i))
-        slot_set(in, in->node->output[i], (OnnxSlot){v, false});
-}
-
-void onnx_result_empty(Importer *in, int i)
-{
-    if (onnx_wants(in, i))
-        slot_set(in, in->node->output[i], (OnnxSlot){NULL, true});
-}
-
-/* Notes which inputs a value hangs on: a caller may know them. */
-static void want_inputs(Importer *in, const Value *v)
-{
-    bool *needed = NEW(in->arena, bool, in->graph->next_id + 1);
-    needed[v->id] = true;
-    for (; v; v = v->prev) {
-        if (!needed[v->id])
-            continue;
-        if (v->op == OP_input)
-            VEC_PUSH(in->arena, in->options->wanted, v->attr.name);
-        for (int i = 0; i < v->nargs; i++)
-            needed[v->args[i]->id] = true;
-    }
-}
-
-const Tensor *onnx_known(Importer *in, Value *v)
-{
-    if ((v->op == OP_constant || v->op == OP_weight) && v->data)
-        return v->data;
-    if (v->op == OP_constant) {
-        Tensor *t = onnx_tensor_new(in, v->type);
-        for (int64_t i = 0; i < shape_count(&v->type.shape); i++)
-            tensor_set(t, i, v->attr.value);
-        return t;
-    }
-    want_inputs(in, v);
-    onnx_fail(in, "a value that decides shapes depends on the network's input");
-}
-
-int64_t onnx_whole(double x)
-{
-    const double most = 9007199254740992;
-    return isnan(x) ? 0 : (int64_t)(x < -most ? -most : x > most ? most : x);
-}
-
-Ints onnx_known_ints(Importer *in, int i)
-{
-    Ints ints = {0};
-    if (onnx_has(in, i) && !onnx_maybe(in, i))
-        return ints;
-    const Tensor *t = onnx_known(in, onnx_arg(in, i));
-    int64_t n = shape_count(&t->type.shape);
-    if (n > MAX_INTS)
-        onnx_fail(in, "input %d has %lld numbers, more than %d", i, (long long)n, MAX_INTS);
-    ints.n = (int)n;
-    for (int k = 0; k < ints.n; k++)
-        ints.at[k] = onnx_whole(tensor_get(t, k));
-    return ints;
-}
-
-/* ---- attributes ----------------------------------------------------------------- */
-
-const Onnx__AttributeProto *onnx_attr(Importer *in, const char *name)
-{
-    for (size_t i = 0; i < in->node->n_attribute; i++)
-        if (strcmp(text_or(in->node->attribute[i]->name, ""), name) == 0) {
-            in->attributes_read |= (uint64_t)1 << i;
-            return in->node->attribute[i];
-        }
-    return NULL;
-}
-
-int64_t onnx_attr_int(Importer *in, const char *name, int64_t fallback)
-{
-    const Onnx__AttributeProto *a = onnx_attr(in, name);
-    return a && a->has_i ? a->i : fallback;
-}
-
-double onnx_attr_real(Importer *in, const char *name, double fallback)
-{
-    const Onnx__AttributeProto *a = onnx_attr(in, name);
-    return a && a->has_f ? match_decimal((double)a->f) : fallback;
-}
-
-const char *onnx_attr_text(Importer *in, const char *name, const char *fallback)
-{
-    const Onnx__AttributeProto *a = onnx_attr(in, name);
-    if (!a || !a->has_s)
-        return fallback;
-    return arena_strndup(in->arena, (const char *)a->s.data, a->s.len);
-}
-
-bool onnx_attr_ints(Importer *in, const char *name, Ints *out)
-{
-    const Onnx__AttributeProto *a = onnx_attr(in, name);
-    if (!a)
-        return false;
-    if (a->n_ints > MAX_INTS)
-        onnx_fail(in, "attribute '%s' has %zu numbers, more than %d", name, a->n_ints, MAX_INTS);
-    out->n = (int)a->n_ints;
-    for (int i = 0; i < out->n; i++)
-        out->at[i] = a->ints[i];
-    return true;
-}
-
-int64_t onnx_axis(Importer *in, int64_t axis, int rank)
-{
-    int64_t at = axis < 0 ? axis + rank : axis;
-    if (at < 0 || at >= rank)
-        onnx_fail(in, "axis %lld is outside %d dimensions", (long long)axis, rank);
-    return at;
-}
-
 /* ---- inputs and initialisers ---------------------------------------------------- */
 
 static const OnnxKnown *known_input(const OnnxOptions *options, const char *name)
@@ -217,7 +57,7 @@ static const OnnxKnown *known_input(const OnnxOptions *options, const char *name
     return NULL;
 }
 
-static const OnnxDim *dim_find(const OnnxOptions *options, const char *name)
+static OnnxDim *dim_find(const OnnxOptions *options, const char *name)
 {
     for (int i = 0; i < options->dims.n; i++)
         if (strcmp(options->dims.at[i].name, name) == 0)
@@ -229,9 +69,12 @@ static const OnnxDim *dim_find(const OnnxOptions *options, const char *name)
 static int64_t free_dimension(Importer *in, const char *input, const char *name, int axis)
 {
     const char *label = text_or(name, arena_printf(in->arena, "%s:%d", input, axis));
-    const OnnxDim *dim = dim_find(in->options, label);
-    if (dim)
+    OnnxDim *dim = dim_find(in->options, label);
+    text_printf(&in->free_dims, "%s%s", in->free_dims.n ? ", " : "", label);
+    if (dim) {
+        dim->used = true;
         return dim->value;
+    }
     if (axis == 0)
         return 1;
     diag_error(in->diag, (Span){0}, "input '%s' leaves dimension %d free: say --dim %s=NUMBER",
@@ -246,6 +89,16 @@ static int64_t dimension_of(Importer *in, const char *input,
         return d->dim_value;
     bool named = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
     return free_dimension(in, input, named ? d->dim_param : NULL, axis);
+}
+
+/* Every --dim must have named a free dimension. */
+static void dims_check(Importer *in)
+{
+    const char *all = in->free_dims.n ? text_str(&in->free_dims) : "none";
+    for (int i = 0; i < in->options->dims.n; i++)
+        if (!in->options->dims.at[i].used)
+            diag_error(in->diag, (Span){0}, "--dim %s: no input has a free dimension of that name "
+                                            "(free: %.200s)", in->options->dims.at[i].name, all);
 }
 
 static bool input_type(Importer *in, const Onnx__ValueInfoProto *info, Type *type)
@@ -280,7 +133,10 @@ static void input_add(Importer *in, const Onnx__ValueInfoProto *info)
     const char *name = text_or(info->name, "");
     const OnnxKnown *known = known_input(in->options, name);
     Type type = {DT_f32, {0}};
-    if (slot_of(in, name))
+    const OnnxSlot *held = onnx_slot(in, name);
+    if (held && held->value && held->value->op == OP_input)
+        diag_error(in->diag, (Span){0}, "two inputs are called '%s'", name);
+    if (held)
         return; /* old files list initialisers among the inputs */
     VEC_PUSH(in->arena, in->options->inputs, name);
     OnnxSlot slot = {NULL, known && known->empty};
@@ -288,7 +144,7 @@ static void input_add(Importer *in, const Onnx__ValueInfoProto *info)
         slot.value = onnx_constant(in, known->tensor);
     else if (!known && input_type(in, info, &type))
         slot.value = source_new(in, OP_input, name, type);
-    slot_set(in, name, slot);
+    onnx_slot_set(in, name, slot);
 }
 
 /* Real tensors are weights, numbers that steer are constants. */
@@ -312,20 +168,21 @@ static void initializer_add(Importer *in, const Onnx__TensorProto *t)
         diag_error(in->diag, (Span){0}, "initialisers take more memory than their files have");
         return;
     }
+    if (onnx_slot(in, name))
+        diag_error(in->diag, (Span){0}, "two initialisers are called '%s'", name);
     Tensor *data = onnx_tensor(in->arena, in->diag, in->dir, t, &empty);
-    slot_set(in, name, (OnnxSlot){data ? tensor_value(in, name, data) : NULL, empty});
+    onnx_slot_set(in, name, (OnnxSlot){data ? tensor_value(in, name, data) : NULL, empty});
 }
 
 /* ---- Constant ---------------------------------------------------------------------- */
 
-static Tensor *list_tensor(Importer *in, const Onnx__AttributeProto *a)
+/* A number, or a list of them; NULL: it is empty. */
+static Tensor *numbers_tensor(Importer *in, const Onnx__AttributeProto *a, bool real, bool one)
 {
-    bool real = a->has_f || a->n_floats, one = a->has_f || a->has_i;
-    int64_t n = (int64_t)(a->n_floats + a->n_ints);
-    Type type = {real ? DT_f32 : DT_i32, shape_of(!one, &n)};
-    if (!one && n == 0)
+    int64_t n = one ? 1 : (int64_t)(real ? a->n_floats : a->n_ints);
+    if (n == 0)
         return NULL;
-    Tensor *t = onnx_tensor_new(in, type);
+    Tensor *t = onnx_tensor_new(in, (Type){real ? DT_f32 : DT_i32, shape_of(!one, &n)});
     if (one)
         tensor_set(t, 0, real ? (double)a->f : (double)a->i);
     for (int64_t i = 0; !one && i < n; i++)
@@ -335,17 +192,21 @@ static Tensor *list_tensor(Importer *in, const Onnx__AttributeProto *a)
 
 void onnx_build_constant(Importer *in)
 {
-    static const char *const kinds[] = {"value", "value_float", "value_floats", "value_int",
-                                        "value_ints"};
-    const Onnx__AttributeProto *a = NULL;
+    static const struct {
+        const char *name;
+        bool real, one;
+    } kinds[] = {{"value_float", true, true}, {"value_floats", true, false},
+                 {"value_int", false, true}, {"value_ints", false, false}};
+    const Onnx__AttributeProto *a = onnx_attr(in, "value");
     bool empty = false;
-    for (int i = 0; i < 5 && !a; i++)
-        a = onnx_attr(in, kinds[i]);
+    int errors = in->diag->errors;
+    Tensor *t = a ? onnx_tensor(in->arena, in->diag, in->dir, a->t, &empty) : NULL;
+    for (int i = 0; i < 4 && !a; i++) {
+        a = onnx_attr(in, kinds[i].name);
+        t = a ? numbers_tensor(in, a, kinds[i].real, kinds[i].one) : NULL;
+    }
     if (!a)
         onnx_fail(in, "only tensors and numbers can be constants");
-    int errors = in->diag->errors;
-    Tensor *t = a->t ? onnx_tensor(in->arena, in->diag, in->dir, a->t, &empty)
-                     : list_tensor(in, a);
     if (in->diag->errors > errors)
         longjmp(in->failed, 1);
     if (!t)
@@ -358,20 +219,12 @@ void onnx_build_constant(Importer *in)
 
 /* ---- nodes ------------------------------------------------------------------------- */
 
-static void attributes_check(Importer *in)
-{
-    for (size_t i = 0; i < in->node->n_attribute; i++)
-        if (!(in->attributes_read >> i & 1))
-            onnx_fail(in, "attribute '%s' is not understood",
-                      text_or(in->node->attribute[i]->name, ""));
-}
-
 /* false: an input is missing; said, or the trace of an error told before. */
 static bool inputs_present(Importer *in)
 {
     for (size_t i = 0; i < in->node->n_input; i++) {
         const char *name = in->node->input[i];
-        const OnnxSlot *slot = slot_of(in, name);
+        const OnnxSlot *slot = onnx_slot(in, name);
         if (*name && !slot)
             diag_error(in->diag, (Span){0}, "%s reads '%s', which nothing before it makes",
                        in->node->op_type, name);
@@ -381,13 +234,11 @@ static bool inputs_present(Importer *in)
     return true;
 }
 
-static void outputs_check(Importer *in)
+/* NULL: not one of those that are read, or of another domain */
+static const OnnxOperator *operator_of(const Onnx__NodeProto *node)
 {
-    for (size_t i = 0; i < in->node->n_output; i++) {
-        const OnnxSlot *slot = slot_of(in, in->node->output[i]);
-        if (*in->node->output[i] && !slot->value && !slot->empty)
-            onnx_fail(in, "output %zu is not supported", i);
-    }
+    bool ours = strcmp(text_or(node->domain, "ai.onnx"), "ai.onnx") == 0;
+    return ours ? onnx_operator_find(text_or(node->op_type, "")) : NULL;
 }
 
 /* Here alone errors of builders return to. */
@@ -396,37 +247,33 @@ static void builder_run(Importer *in, OnnxBuilder *build)
     if (setjmp(in->failed))
         return;
     build(in);
-    attributes_check(in);
-    outputs_check(in);
+    onnx_node_end(in);
+}
+
+/* Its results have no value until its builder makes them. */
+static void outputs_name(Importer *in)
+{
+    for (size_t i = 0; i < in->node->n_output; i++) {
+        const char *name = in->node->output[i];
+        if (*name && onnx_slot(in, name))
+            diag_error(in->diag, (Span){0}, "%s makes '%s', which there is already",
+                       text_or(in->node->op_type, "?"), name);
+        if (*name)
+            onnx_slot_set(in, name, (OnnxSlot){NULL, false});
+    }
 }
 
 static void node_build(Importer *in, const Onnx__NodeProto *node)
 {
-    const OnnxOperator *row = onnx_operator_find(text_or(node->op_type, ""));
-    in->node = node;
-    in->attributes_read = 0;
-    for (size_t i = 0; i < node->n_output; i++)
-        if (*node->output[i])
-            slot_set(in, node->output[i], (OnnxSlot){NULL, false});
-    if (node->n_attribute > 64)
-        diag_error(in->diag, (Span){0}, "%s has %zu attributes", text_or(node->op_type, "?"),
-                   node->n_attribute);
-    else if (row && inputs_present(in))
+    const OnnxOperator *row = operator_of(node);
+    onnx_node_begin(in, node);
+    bool present = row && inputs_present(in), acceptable = row && onnx_node_acceptable(in);
+    outputs_name(in);
+    if (present && acceptable)
         builder_run(in, row->build);
 }
 
 /* ---- what is not supported, all at once ----------------------------------------------- */
-
-static bool domain_is_onnx(const Onnx__NodeProto *node)
-{
-    const char *domain = text_or(node->domain, "ai.onnx");
-    return strcmp(domain, "ai.onnx") == 0;
-}
-
-static bool is_supported(const Onnx__NodeProto *node)
-{
-    return domain_is_onnx(node) && onnx_operator_find(text_or(node->op_type, ""));
-}
 
 /* The version of the node's own set of operators. */
 static int64_t opset_of(const Importer *in, const Onnx__NodeProto *node)
@@ -474,7 +321,7 @@ static void unsupported_list(Importer *in, const Onnx__GraphProto *g)
     VEC(Unsupported *) found = {0};
     for (size_t i = 0; i < g->n_node; i++) {
         const Onnx__NodeProto *node = g->node[i];
-        if (is_supported(node))
+        if (operator_of(node))
             continue;
         Unsupported *u = unsupported_of(in, &by_operator, node);
         const char *first = node->n_output ? node->output[0] : "?";
@@ -519,7 +366,7 @@ static void opset_read(Importer *in, const Onnx__ModelProto *model)
 static void output_add(Importer *in, const Onnx__ValueInfoProto *info)
 {
     const char *name = text_or(info->name, "");
-    const OnnxSlot *slot = slot_of(in, name);
+    const OnnxSlot *slot = onnx_slot(in, name);
     if (!slot)
         diag_error(in->diag, (Span){0}, "nothing makes the output '%s'", name);
     else if (slot->empty)
@@ -528,28 +375,35 @@ static void output_add(Importer *in, const Onnx__ValueInfoProto *info)
         VEC_PUSH(in->arena, in->graph->outputs, (Output){.name = name, .value = slot->value});
 }
 
-static bool is_file_output(const Onnx__GraphProto *g, const char *name)
+/* The output of that name among the first n; n: there is none. */
+static int output_find(const Graph *graph, int n, const char *name)
 {
-    for (size_t i = 0; i < g->n_output; i++)
-        if (strcmp(text_or(g->output[i]->name, ""), name) == 0)
-            return true;
-    return false;
+    int i = 0;
+    while (i < n && strcmp(graph->outputs.at[i].name, name) != 0)
+        i++;
+    return i;
 }
 
 /* Constants are left out: they are what they are in both. */
 static void node_outputs_add(Importer *in, const Onnx__GraphProto *g)
 {
+    int of_file = in->graph->outputs.n;
+    in->options->file_outputs = of_file;
     for (size_t i = 0; i < g->n_node; i++)
         for (size_t k = 0; k < g->node[i]->n_output; k++) {
             const char *name = g->node[i]->output[k];
-            const OnnxSlot *slot = *name ? slot_of(in, name) : NULL;
-            if (!slot || !slot->value || op_info[slot->value->op].class == CLASS_source ||
-                is_file_output(g, name))
+            const OnnxSlot *slot = *name ? onnx_slot(in, name) : NULL;
+            if (!slot || !slot->value || op_info[slot->value->op].class == CLASS_source)
                 continue;
-            VEC_PUSH(in->arena, in->graph->outputs, (Output){.name = name, .value = slot->value});
-            const char *what = arena_printf(in->arena, "%s '%s'", g->node[i]->op_type,
-                                            text_or(g->node[i]->name, name));
-            VEC_PUSH(in->arena, in->options->nodes, what);
+            int at = output_find(in->graph, of_file, name);
+            if (at == of_file) {
+                at = in->graph->outputs.n;
+                VEC_PUSH(in->arena, in->graph->outputs,
+                         (Output){.name = name, .value = slot->value});
+            }
+            OnnxMade made = {arena_printf(in->arena, "%s '%s'", g->node[i]->op_type,
+                                          text_or(g->node[i]->name, name)), at};
+            VEC_PUSH(in->arena, in->options->nodes, made);
         }
 }
 
@@ -583,15 +437,16 @@ static void graph_read(Importer *in, const Onnx__GraphProto *g)
 {
     external_count(in, g);
     for (size_t i = 0; i < g->n_initializer; i++)
-        if (in->diag->errors < MOST_ERRORS)
+        if (in->diag->errors < ONNX_MOST_ERRORS)
             initializer_add(in, g->initializer[i]);
     int errors = in->diag->errors;
     for (size_t i = 0; i < g->n_input; i++)
         input_add(in, g->input[i]);
+    dims_check(in);
     bool inputs_known = in->diag->errors == errors; /* else nodes would complain of guesses */
     unsupported_list(in, g);
     for (size_t i = 0; i < g->n_node && inputs_known; i++)
-        if (in->diag->errors < MOST_ERRORS)
+        if (in->diag->errors < ONNX_MOST_ERRORS)
             node_build(in, g->node[i]);
     if (!in->diag->errors)
         for (size_t i = 0; i < g->n_output; i++)
@@ -600,6 +455,17 @@ static void graph_read(Importer *in, const Onnx__GraphProto *g)
         diag_error(in->diag, (Span){0}, "this ONNX file has no outputs");
     if (!in->diag->errors && in->options->every_node)
         node_outputs_add(in, g);
+}
+
+/* What stands beside the graph and would change it, or was meant for something else. */
+static void surroundings_check(Importer *in)
+{
+    if (in->model->graph->n_sparse_initializer || in->model->n_functions)
+        diag_error(in->diag, (Span){0}, "sparse initialisers and local functions are not supported");
+    if (in->model->n_training_info)
+        diag_warning(in->diag, (Span){0}, "what it says of training is left out");
+    if (in->model->graph->n_quantization_annotation)
+        diag_warning(in->diag, (Span){0}, "its notes on quantisation are left out: all is f32");
 }
 
 Graph *onnx_parse(Arena *arena, Diag *diag, const char *dir, const void *data, size_t n,
@@ -615,13 +481,13 @@ Graph *onnx_parse(Arena *arena, Diag *diag, const char *dir, const void *data, s
         return NULL;
     }
     Importer in = {.arena = arena, .diag = diag, .dir = dir, .opset = 1,
-                   .options = options ? options : &none, .slots = {.arena = arena}};
+                   .options = options ? options : &none, .slots = {.arena = arena},
+                   .free_dims = text_new(arena)};
     in.model = model;
     in.memory_most = arena_used(arena) + ALLOWANCE + COPIES * n;
     in.graph = graph_new(arena, word_of(arena, text_or(model->graph->name, "network")));
     opset_read(&in, model);
-    if (model->graph->n_sparse_initializer || model->n_functions)
-        diag_error(diag, (Span){0}, "sparse initialisers and local functions are not supported");
+    surroundings_check(&in);
     graph_read(&in, model->graph);
     if (diag->errors > errors)
         return NULL;
@@ -654,6 +520,9 @@ bool onnx_is_operator(const char *name)
 
 void onnx_print_operators(Text *out)
 {
-    for (int i = 0; i < OPERATORS; i++)
-        text_printf(out, "%s\t%s\n", operators[i].name, operators[i].doc);
+    for (int i = 0; i < OPERATORS; i++) {
+        text_printf(out, "%s\t", operators[i].name);
+        onnx_print_versions(out, operators[i].name);
+        text_printf(out, "\t%s\n", operators[i].doc);
+    }
 }

@@ -35,8 +35,9 @@ typedef struct Importer {
     const char *dir;
     int64_t opset;
     StrMap slots; /* value name -> OnnxSlot */
+    Text free_dims; /* "batch, x:2" */
     const Onnx__NodeProto *node;
-    uint64_t attributes_read; /* bit per attribute of the node */
+    bool *inputs_read, *attributes_read; /* of the node: Note [Nothing of a node is passed over] */
     size_t memory_most; /* of the arena: Note [What a file may cost] */
     jmp_buf failed;
 } Importer;
@@ -65,12 +66,28 @@ void *onnx_arena_alloc(void *arena, size_t n);
 
 void onnx_read_metadata(Importer *in); /* onnx_metadata.c */
 
-/* ---- nodes (onnx_import.c) ------------------------------------------------ */
+/* ---- names (onnx_import.c) ------------------------------------------------ */
+
+enum { ONNX_MOST_ERRORS = 100 }; /* no more are told */
+
+OnnxSlot *onnx_slot(const Importer *in, const char *name); /* NULL: nothing makes it */
+void onnx_slot_set(Importer *in, const char *name, OnnxSlot slot);
+
+/* ---- nodes (onnx_node.c) -------------------------------------------------- */
+
+void onnx_node_begin(Importer *in, const Onnx__NodeProto *node);
+/* Has it only what its operator has in the file's opset? Else everything that is too
+ * much is told. */
+bool onnx_node_acceptable(Importer *in);
+void onnx_node_end(Importer *in); /* behind its builder: was everything read and made? */
+/* The opsets that changed what an operator has: "1, 7, 9" */
+void onnx_print_versions(Text *out, const char *operator);
 
 void onnx_fail(Importer *in, const char *format, ...)
     __attribute__((noreturn, format(printf, 2, 3)));
 
 int onnx_inputs(const Importer *in);
+/* An input that these return counts as read. */
 Value *onnx_arg(Importer *in, int i);   /* must be there */
 Value *onnx_maybe(Importer *in, int i); /* NULL: left out, or no elements */
 bool onnx_has(const Importer *in, int i); /* given, perhaps without elements */
@@ -85,6 +102,9 @@ const Onnx__AttributeProto *onnx_attr(Importer *in, const char *name); /* NULL: 
 int64_t onnx_attr_int(Importer *in, const char *name, int64_t fallback);
 double onnx_attr_real(Importer *in, const char *name, double fallback);
 const char *onnx_attr_text(Importer *in, const char *name, const char *fallback);
+/* One of some words, which stand in `choices` with a blank between */
+const char *onnx_attr_choice(Importer *in, const char *name, const char *fallback,
+                             const char *choices);
 bool onnx_attr_ints(Importer *in, const char *name, Ints *out);
 int64_t onnx_axis(Importer *in, int64_t axis, int rank); /* in range and counted from 0 */
 

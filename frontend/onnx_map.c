@@ -171,7 +171,7 @@ void onnx_build_gelu(I *in)
 {
     Attrs a = attrs_default();
     Value *x = onnx_arg(in, 0);
-    a.mode = strcmp(onnx_attr_text(in, "approximate", "none"), "tanh") == 0 ? MODE_tanh : MODE_erf;
+    a.mode = *onnx_attr_choice(in, "approximate", "none", "none tanh") == 't' ? MODE_tanh : MODE_erf;
     onnx_result(in, 0, onnx_op(in, OP_gelu, &a, 1, &x));
 }
 
@@ -374,6 +374,8 @@ void onnx_build_cast(I *in)
         to = onnx_arg(in, 1)->type.dtype;
     else if (!onnx_dtype((int)onnx_attr_int(in, "to", 0), &to))
         onnx_fail(in, "a cast to this type is not supported");
+    onnx_attr_int(in, "saturate", 1); /* of types of 8 bits, which are refused */
+    onnx_attr_text(in, "round_mode", "up");
     onnx_result(in, 0, onnx_cast(in, onnx_arg(in, 0), to));
 }
 
@@ -388,8 +390,10 @@ void onnx_build_identity(I *in)
 void onnx_build_dropout(I *in)
 {
     Value *x = onnx_arg(in, 0), *mode = onnx_maybe(in, 2);
-    onnx_attr_real(in, "ratio", 0.5); /* of training */
-    onnx_attr_int(in, "seed", 0);
+    onnx_attr_real(in, "ratio", 0.5); /* of training, as the input, */
+    onnx_maybe(in, 1);
+    onnx_attr_int(in, "is_test", 1); /* this, before opset 7, */
+    onnx_attr_int(in, "seed", 0); /* and this */
     if (mode && tensor_get(onnx_known(in, mode), 0) != 0)
         onnx_fail(in, "training mode is not supported");
     onnx_result(in, 0, x);

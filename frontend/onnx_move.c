@@ -161,7 +161,9 @@ void onnx_build_split(Importer *in)
     Ints sizes = {0};
     if (!onnx_attr_ints(in, "split", &sizes) && onnx_has(in, 1))
         sizes = onnx_known_ints(in, 1);
-    onnx_attr_int(in, "num_outputs", n);
+    int64_t promised = onnx_attr_int(in, "num_outputs", n);
+    if (promised != n)
+        onnx_fail(in, "num_outputs is %lld, of %lld", (long long)promised, (long long)n);
     if (n < 1 || (sizes.n && sizes.n != n))
         onnx_fail(in, "%d sizes for %lld outputs", sizes.n, (long long)n);
     for (int i = 0; i < n; i++) {
@@ -282,7 +284,7 @@ void onnx_build_pad(Importer *in)
 {
     Value *x = onnx_arg(in, 0);
     DType dtype = x->type.dtype;
-    const char *mode = onnx_attr_text(in, "mode", "constant");
+    const char *mode = onnx_attr_choice(in, "mode", "constant", "constant reflect edge");
     double value = onnx_attr_real(in, "value", 0);
     Ints pad = {0};
     if (!onnx_attr_ints(in, "pads", &pad))
@@ -295,10 +297,8 @@ void onnx_build_pad(Importer *in)
         onnx_fail(in, "%d pads for %d dimensions", pad.n, x->type.shape.rank);
     if (strcmp(mode, "edge") == 0)
         x = edge_padded(in, x, &pad);
-    else if (strcmp(mode, "constant") == 0 || strcmp(mode, "reflect") == 0)
-        x = onnx_pad(in, x, &pad, *mode == 'c' ? MODE_constant : MODE_reflect, value);
     else
-        onnx_fail(in, "mode '%s' is not supported", mode);
+        x = onnx_pad(in, x, &pad, *mode == 'c' ? MODE_constant : MODE_reflect, value);
     onnx_result(in, 0, onnx_cast(in, x, dtype));
 }
 
@@ -342,7 +342,7 @@ void onnx_build_depth_to_space(Importer *in)
     const int64_t *d = x->type.shape.dim;
     int64_t b = onnx_attr_int(in, "blocksize", 1);
     bool up = node_is(in, "DepthToSpace");
-    bool crd = up && strcmp(onnx_attr_text(in, "mode", "DCR"), "CRD") == 0;
+    bool crd = *onnx_attr_choice(in, "mode", "DCR", up ? "DCR CRD" : "DCR") == 'C';
     if (x->type.shape.rank != 4 || b < 1 || b > 4096 ||
         (up ? d[1] % (b * b) : d[2] % b || d[3] % b))
         onnx_fail(in, "blocks of %lld do not divide x", (long long)b);
@@ -525,6 +525,7 @@ void onnx_build_range(Importer *in)
     double at[3];
     for (int i = 0; i < 3; i++)
         at[i] = tensor_get(onnx_known(in, onnx_arg(in, i)), 0);
+    onnx_attr_int(in, "stash_type", 1); /* the precision on the way: ours is double */
     double count = ceil((at[1] - at[0]) / at[2]);
     if (!(count < 1 << 24))
         onnx_fail(in, "more than 2^24 elements");

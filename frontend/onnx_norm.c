@@ -107,10 +107,15 @@ void onnx_build_lp_norm(Importer *in)
 {
     Value *x = onnx_arg(in, 0);
     int axis = (int)onnx_axis(in, onnx_attr_int(in, "axis", -1), x->type.shape.rank);
-    bool two = onnx_attr_int(in, "p", 2) == 2;
+    int64_t p = onnx_attr_int(in, "p", 2);
+    bool two = p == 2;
+    if (p != 1 && p != 2)
+        onnx_fail(in, "p = %lld is not supported (1 and 2 are)", (long long)p);
     Value *y = two ? mul(in, x, x) : onnx_1(in, OP_abs, x);
     y = onnx_reduce(in, OP_reduce_sum, y, onnx_axes(axis, axis + 1), true);
-    onnx_result(in, 0, onnx_2(in, OP_div, x, two ? onnx_1(in, OP_sqrt, y) : y));
+    Value *none = onnx_2(in, OP_eq, y, onnx_real(in, 0)); /* zeros remain, as engines have it */
+    y = onnx_select(in, none, onnx_real(in, 1), two ? onnx_1(in, OP_sqrt, y) : y);
+    onnx_result(in, 0, onnx_2(in, OP_div, x, y));
 }
 
 /* The mean of squares over neighbouring channels is an average pool of [N,1,C,HW]. */
@@ -208,7 +213,8 @@ void onnx_build_topk(Importer *in)
     Value *x = onnx_cast(in, onnx_arg(in, 0), DT_f32), *values[64], *indices[64];
     int axis = (int)onnx_axis(in, onnx_attr_int(in, "axis", -1), x->type.shape.rank);
     bool largest = onnx_attr_int(in, "largest", 1) != 0;
-    Ints k = onnx_known_ints(in, 1);
+    bool attribute = in->opset < 10;
+    Ints k = attribute ? (Ints){1, {onnx_attr_int(in, "k", 0)}} : onnx_known_ints(in, 1);
     DType dtype = onnx_arg(in, 0)->type.dtype;
     onnx_attr_int(in, "sorted", 1); /* sorted is one of the orders allowed */
     if (k.n != 1 || k.at[0] < 1 || k.at[0] > 64)
@@ -256,7 +262,7 @@ static Ints reduce_axes(Importer *in, int rank, bool *none)
     unsigned seen = 0;
     if (!onnx_attr_ints(in, "axes", &axes) && onnx_has(in, 1))
         axes = onnx_known_ints(in, 1);
-    *none = axes.n == 0 && onnx_attr_int(in, "noop_with_empty_axes", 0);
+    *none = onnx_attr_int(in, "noop_with_empty_axes", 0) && axes.n == 0;
     if (axes.n == 0)
         return onnx_axes(0, rank);
     for (int i = 0; i < axes.n; i++)

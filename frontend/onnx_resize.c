@@ -16,6 +16,7 @@ typedef struct Rule {
     const char *coords, *mode, *nearest;
     double cubic, outside;
     bool exclude;
+    bool old; /* opset 10 does not say how it rounds: engines up where an axis shrinks */
 } Rule;
 
 static double source_of(const Rule *r, const Axis *a, int64_t i)
@@ -32,6 +33,8 @@ static double source_of(const Rule *r, const Axis *a, int64_t i)
     if (strcmp(r->coords, "tf_crop_and_resize") == 0)
         return m > 1 ? a->first * (n - 1) + x * (a->last - a->first) * (n - 1) / (m - 1)
                      : 0.5 * (a->first + a->last) * (n - 1);
+    if (strcmp(r->coords, "half_pixel_symmetric") == 0) /* a broken length is cut on both sides */
+        return n / 2 * (1 - m / (n * a->scale)) + (x + 0.5) / a->scale - 0.5;
     return (x + 0.5) / a->scale - 0.5;
 }
 
@@ -44,6 +47,11 @@ static double nearest_of(const char *rule, double x)
     if (strcmp(rule, "round_prefer_ceil") == 0)
         return floor(x + 0.5);
     return ceil(x - 0.5);
+}
+
+static const char *rounding_of(const Rule *r, const Axis *a)
+{
+    return r->old && a->scale < 1 ? "ceil" : r->nearest;
 }
 
 /* Keys, "Cubic Convolution Interpolation", 1981 */
@@ -66,7 +74,7 @@ static void row_fill(const Rule *r, const Axis *a, int64_t i, double *row)
     double x = source_of(r, a, i), sum = 0, low;
     bool linear = strcmp(r->mode, "linear") == 0;
     if (strcmp(r->mode, "nearest") == 0) {
-        row[clamped(onnx_whole(nearest_of(r->nearest, x)), a->in)] = 1;
+        row[clamped(onnx_whole(nearest_of(rounding_of(r, a), x)), a->in)] = 1;
         return;
     }
     low = floor(x);
@@ -147,7 +155,18 @@ static void sizes_read(Importer *in, Ints sizes, Axis *axes, const Ints *of)
     }
 }
 
-static void axes_read(Importer *in, Axis *axes, const Shape *s)
+static void roi_read(Importer *in, Axis *axes, const Ints *of)
+{
+    const Tensor *t = onnx_known(in, onnx_arg(in, 1));
+    if (shape_count(&t->type.shape) != 2 * of->n)
+        onnx_fail(in, "roi needs %d numbers", 2 * of->n);
+    for (int i = 0; i < of->n; i++) {
+        axes[of->at[i]].first = tensor_get(t, i);
+        axes[of->at[i]].last = tensor_get(t, of->n + i);
+    }
+}
+
+static void axes_read(Importer *in, Axis *axes, const Shape *s, bool crop)
 {
     bool upsample = strcmp(in->node->op_type, "Upsample") == 0 || in->opset < 11;
     int scales = upsample ? 1 : 2;
@@ -164,23 +183,18 @@ static void axes_read(Importer *in, Axis *axes, const Shape *s)
         }
     } else if (onnx_maybe(in, scales)) {
         scales_read(in, onnx_arg(in, scales), axes, &of);
+        if (!upsample && onnx_has(in, 3) && onnx_known_ints(in, 3).n)
+            onnx_fail(in, "scales and sizes are both given");
     } else {
         sizes_read(in, onnx_known_ints(in, 3), axes, &of);
     }
+    if (crop)
+        roi_read(in, axes, &of);
+    else if (!upsample)
+        onnx_maybe(in, 1); /* roi, of that mode alone */
     for (int d = 0; d < s->rank; d++)
         if (axes[d].out < 1 || axes[d].out > 1 << 20 || !(axes[d].scale > 0))
             onnx_fail(in, "dimension %d becomes %lld: out of range", d, (long long)axes[d].out);
-}
-
-static void roi_read(Importer *in, Axis *axes, int rank)
-{
-    const Tensor *t = onnx_known(in, onnx_arg(in, 1));
-    if (shape_count(&t->type.shape) != 2 * rank)
-        onnx_fail(in, "roi needs %d numbers", 2 * rank);
-    for (int d = 0; d < rank; d++) {
-        axes[d].first = tensor_get(t, d);
-        axes[d].last = tensor_get(t, rank + d);
-    }
 }
 
 /* Does `resize` of the graph mean the same? Then it is kept: it is quicker. */
@@ -194,7 +208,9 @@ static bool native_attrs(const Rule *r, const Axis *axes, int rank, Attrs *a)
     bool corners = strcmp(r->coords, "align_corners") == 0;
     bool asymmetric = strcmp(r->coords, "asymmetric") == 0;
     const char *rounding = asymmetric ? "floor" : "round_prefer_ceil"; /* ours: modes.def */
-    bool nearest = strcmp(r->mode, "nearest") == 0 && strcmp(r->nearest, rounding) == 0;
+    bool nearest = strcmp(r->mode, "nearest") == 0;
+    for (int d = 2; d < rank && nearest; d++)
+        nearest = strcmp(rounding_of(r, &axes[d]), rounding) == 0;
     bool linear = strcmp(r->mode, "linear") == 0 && !r->exclude;
     if (!whole || (!nearest && !linear) || (!half && !corners && !asymmetric))
         return false;
@@ -206,34 +222,36 @@ static bool native_attrs(const Rule *r, const Axis *axes, int rank, Attrs *a)
     return true;
 }
 
+static const char coordinates[] = "half_pixel half_pixel_symmetric pytorch_half_pixel "
+                                  "align_corners asymmetric tf_half_pixel_for_nn tf_crop_and_resize";
+static const char roundings[] = "floor ceil round_prefer_floor round_prefer_ceil";
+
 void onnx_build_resize(Importer *in)
 {
     Value *x = onnx_arg(in, 0), *y = x;
     int rank = x->type.shape.rank;
     bool upsample = strcmp(in->node->op_type, "Upsample") == 0 || in->opset < 11;
     Axis axes[MAX_RANK];
-    Rule r = {.coords = onnx_attr_text(in, "coordinate_transformation_mode",
-                                       upsample ? "asymmetric" : "half_pixel"),
-              .mode = onnx_attr_text(in, "mode", "nearest"),
-              .nearest = onnx_attr_text(in, "nearest_mode", upsample ? "floor" : "round_prefer_floor"),
+    Rule r = {.coords = onnx_attr_choice(in, "coordinate_transformation_mode",
+                                         upsample ? "asymmetric" : "half_pixel", coordinates),
+              .mode = onnx_attr_choice(in, "mode", "nearest", "nearest linear cubic"),
+              .nearest = onnx_attr_choice(in, "nearest_mode",
+                                          upsample ? "floor" : "round_prefer_floor", roundings),
               .cubic = onnx_attr_real(in, "cubic_coeff_a", -0.75),
               .outside = onnx_attr_real(in, "extrapolation_value", 0),
-              .exclude = onnx_attr_int(in, "exclude_outside", 0) != 0};
-    if (strcmp(r.mode, "nearest") && strcmp(r.mode, "linear") && strcmp(r.mode, "cubic"))
-        onnx_fail(in, "mode '%s' is not supported", r.mode);
-    if (onnx_attr_int(in, "antialias", 0) ||
-        strcmp(onnx_attr_text(in, "keep_aspect_ratio_policy", "stretch"), "stretch") != 0)
-        onnx_fail(in, "antialias and keep_aspect_ratio_policy are not supported");
-    axes_read(in, axes, &x->type.shape);
-    if (strcmp(r.coords, "tf_crop_and_resize") == 0)
-        roi_read(in, axes, rank);
+              .exclude = onnx_attr_int(in, "exclude_outside", 0) != 0,
+              .old = upsample};
+    onnx_attr_choice(in, "keep_aspect_ratio_policy", "stretch", "stretch");
+    if (onnx_attr_int(in, "antialias", 0))
+        onnx_fail(in, "antialias is not supported");
+    bool crop = strcmp(r.coords, "tf_crop_and_resize") == 0;
+    axes_read(in, axes, &x->type.shape, crop);
     Attrs a = attrs_default();
     if (x->type.dtype == DT_f32 && native_attrs(&r, axes, rank, &a)) {
         onnx_result(in, 0, onnx_op(in, OP_resize, &a, 1, &x));
         return;
     }
     y = onnx_cast(in, x, DT_f32);
-    bool crop = strcmp(r.coords, "tf_crop_and_resize") == 0;
     for (int d = 0; d < rank; d++)
         if (axes[d].in != axes[d].out || axes[d].scale != 1 ||
             (crop && (axes[d].first != 0 || axes[d].last != 1)))

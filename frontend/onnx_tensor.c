@@ -99,11 +99,16 @@ static double typed_element(const From *from, int64_t i)
     return from->int32_data[i];
 }
 
+static size_t typed_count(const From *from)
+{
+    return from->n_float_data + from->n_double_data + from->n_int64_data + from->n_uint64_data +
+           from->n_int32_data;
+}
+
 /* Exactly one list, of exactly n elements. */
 static bool typed_fits(const From *from, int64_t n)
 {
-    size_t total = from->n_float_data + from->n_double_data + from->n_int64_data +
-                   from->n_uint64_data + from->n_int32_data;
+    size_t total = typed_count(from);
     size_t longest = from->n_float_data;
     longest = from->n_double_data > longest ? from->n_double_data : longest;
     longest = from->n_int64_data > longest ? from->n_int64_data : longest;
@@ -211,7 +216,14 @@ static bool shape_read(Diag *diag, const From *from, Type *type, bool *empty)
 static const unsigned char *raw_bytes(Arena *arena, Diag *diag, const char *dir,
                                       const From *from, size_t n)
 {
-    if (from->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
+    bool external = from->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+    bool raw = from->has_raw_data && from->raw_data.len > 0, typed = typed_count(from) > 0;
+    if (external + raw + typed > 1 || from->segment) {
+        diag_error(diag, (Span){0}, "tensor '%s' holds its elements %s",
+                   from->name ? from->name : "", from->segment ? "in segments" : "twice");
+        return NULL;
+    }
+    if (external)
         return external_bytes(arena, diag, dir, from, n);
     if (!from->has_raw_data)
         return NULL;

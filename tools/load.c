@@ -37,7 +37,7 @@ bool read_dims(Context *c, OnnxOptions *options)
             return false;
         }
         const char *name = arena_strndup(c->arena, c->o.dim[i], (size_t)(equals - c->o.dim[i]));
-        VEC_PUSH(c->arena, options->dims, (OnnxDim){name, n});
+        VEC_PUSH(c->arena, options->dims, (OnnxDim){.name = name, .value = n});
     }
     return true;
 }
@@ -46,6 +46,10 @@ bool read_dims(Context *c, OnnxOptions *options)
 static Graph *read_model(Context *c, const char *path)
 {
     OnnxOptions options = {0};
+    if (!onnx_is_model(path) && c->o.dims) {
+        diag_error(c->diag, (Span){0}, "--dim fixes dimensions of ONNX files, '%s' is none", path);
+        return NULL;
+    }
     if (!onnx_is_model(path))
         return frontend_load_outputs(c->arena, c->diag, path, c->o.model_name, c->o.outputs);
     if (c->o.outputs || c->o.model_name) {

@@ -10,24 +10,9 @@ import onnx
 import torch
 from torch import nn
 
+from networks import BasicBlock
+
 VTC = sys.argv[1]
-
-
-class Block(nn.Module):
-    def __init__(self, c_in, c_out, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(c_out)
-        self.conv2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(c_out)
-        self.down = None
-        if stride != 1 or c_in != c_out:
-            self.down = nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False),
-                                      nn.BatchNorm2d(c_out))
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
-        return torch.relu(y + (x if self.down is None else self.down(x)))
 
 
 class Net(nn.Module):
@@ -37,7 +22,7 @@ class Net(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, 16, 7, 2, 3)
         self.pool = nn.MaxPool2d(3, 2, 0, ceil_mode=True)
-        self.blocks = nn.Sequential(Block(16, 16, 1), Block(16, 32, 2))
+        self.blocks = nn.Sequential(BasicBlock(16, 16, 1), BasicBlock(16, 32, 2))
         self.fc = nn.Linear(32, 10)
 
     def forward(self, x):
@@ -121,6 +106,9 @@ def main():
             free = run("check", path)
             check(free.returncode == 1 and "--dim height=" in free.stderr, free.stderr)
             dims = ["--dim", "height=47", "--dim", "batch=2"]
+            none = run("check", path, *dims, "--dim", "width=3")
+            check(none.returncode == 1 and "--dim width: no input has a free dimension of that "
+                  "name (free: batch, height)" in none.stderr, none.stderr)
             x = torch.randn(2, 3, 47, 41)
             numpy.save(os.path.join(folder, "x.npy"), x.numpy())
             program = os.path.join(folder, "net")
@@ -142,6 +130,12 @@ def main():
         for call in ["init"], ["dump", "--stage=ast"]:
             done = run(*call, path)
             check(done.returncode == 1 and "is an ONNX file" in done.stderr, done.stderr)
+        text = os.path.join(folder, "text.vt")
+        with open(text, "w") as f:
+            f.write("model m(x: f32[1, 4]) { output x }\n")
+        done = run("check", text, "--dim", "batch=1")
+        check(done.returncode == 1 and "--dim fixes dimensions of ONNX files" in done.stderr,
+              done.stderr)
         check_unsupported(folder)
         check_metadata(folder)
         broken = os.path.join(folder, "broken.onnx")

@@ -6,7 +6,6 @@ interpreter and compiled code.
     test_more_operators.py RUNNER
 """
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -14,6 +13,8 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+
+import written_tests
 
 RUNNER = sys.argv[1:]
 R = np.random.default_rng(3)
@@ -62,6 +63,10 @@ one("mish", "Mish", [x], torch.nn.functional.mish(t(x)).numpy(), 18)
 one("lp normalization 2", "LpNormalization", [x],
     x / np.sqrt((x * x).sum(1, keepdims=True)), axis=1, p=2)
 one("lp normalization 1", "LpNormalization", [x], x / abs(x).sum(-1, keepdims=True), p=1)
+zeros = np.concatenate([x, np.zeros_like(x)])
+for p in 1, 2:
+    one("lp normalization %d of zeros" % p, "LpNormalization", [zeros],
+        np.concatenate([x / np.linalg.norm(x, p, 2, keepdims=True), np.zeros_like(x)]), p=p)
 one("cast like", "CastLike", [x, np.zeros(1, np.int32)], x.astype(np.int32))
 one("reduce log sum exp", "ReduceLogSumExp", [x],
     np.log(np.exp(x).sum((0, 2), keepdims=True)).astype(np.float32), axes=[0, 2])
@@ -86,12 +91,45 @@ one("resize 18", "Resize", [image], np.repeat(np.repeat(image, 2, 2), 2, 3), 18,
     [numpy_helper.from_array(np.zeros(0, np.float32), "roi"),
      numpy_helper.from_array(np.float32([2, 2]), "scales")], axes=[2, 3], mode="nearest",
     coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+crop = np.float32([[[[1, 2, 3, 4]] * 2]])
+one("crop and resize of axes 18", "Resize", [crop], np.float32([[[[2, 2.5, 3]] * 2]]), 18,
+    [numpy_helper.from_array(np.float32([1 / 3, 0, 2 / 3, 1]), "roi"),
+     numpy_helper.from_array(np.zeros(0, np.float32), "scales"), ints("sizes", 3, 2)],
+    axes=[3, 2], mode="linear", coordinate_transformation_mode="tf_crop_and_resize")
 groups, scale, bias = draw(1, 4, 3, 3), draw(4), draw(4)
 one("group normalization 21", "GroupNormalization", [groups, scale, bias],
     torch.nn.functional.group_norm(t(groups), 2, t(scale), t(bias)).numpy(), 21, num_groups=2)
 one("group normalization 18", "GroupNormalization", [groups, scale[:2], bias[:2]],
     torch.nn.functional.group_norm(t(groups), 2, t(scale[:2].repeat(2)),
                                    t(bias[:2].repeat(2))).numpy(), 18, num_groups=2)
+
+# ---- older opsets, and what writers leave out ------------------------------------------------
+
+values = R.permutation(12).reshape(3, 4).astype(np.float32)
+case("top k of opset 9", [helper.make_node("TopK", ["x0"], ["y", "i"], axis=1, k=2)], [values],
+     np.sort(values, 1)[:, :1:-1], 9)
+one("resize of opset 10 that shrinks", "Resize", [image], image[:, :, [0, 2]][..., [0, 2, 3]], 10,
+    [numpy_helper.from_array(np.float32([1, 1, 0.5, 0.75]), "scales")], mode="nearest")
+zero = helper.make_node("Flatten", ["x0"], ["y"])
+zero.attribute.add(name="axis", type=onnx.AttributeProto.INT)
+case("a 0 that proto3 leaves out", [zero], [x], x.reshape(1, -1))
+valid = torch.nn.functional.max_pool2d(t(image), 2, 2).numpy()
+one("auto_pad VALID leaves pads out", "MaxPool", [image], valid, kernel_shape=[2, 2],
+    strides=[2, 2], auto_pad="VALID", pads=[1, 1, 1, 1])
+one("dropout with its ratio", "Dropout", [x], x,
+    initializers=[numpy_helper.from_array(np.float32(0.3), "ratio")])
+one("a reduction that may do nothing", "ReduceSum", [x], x.sum(2), keepdims=0,
+    initializers=[ints("axes", 2)], noop_with_empty_axes=1)
+one("cast 19", "Cast", [x], x.astype(np.int32), 19, to=TensorProto.INT32, saturate=0)
+for size in 7, 5:  # 2 x 3.6 and 2 x 2.6: a length is cut, by halves on both sides
+    scale = {7: 3.6, 5: 2.6}[size]
+    source = 1 * (1 - size / (2 * scale)) + (np.arange(size) + 0.5) / scale - 0.5
+    row = np.float32([[[2, 8]]])
+    one("half pixel symmetric %d" % size, "Resize", [row],
+        np.interp(source, [0, 1], [2, 8]).astype(np.float32)[None, None], 19,
+        [numpy_helper.from_array(np.zeros(0, np.float32), "roi"),
+         numpy_helper.from_array(np.float32([1, 1, scale]), "scales")], mode="linear",
+        coordinate_transformation_mode="half_pixel_symmetric")
 
 # ---- how tensors are stored ------------------------------------------------------------------
 
@@ -125,37 +163,22 @@ def info(name, array):
 
 def write(folder, name, nodes, inputs, output, opset, initializers, sidecar):
     output = np.asarray(output)
-    data = os.path.join(folder, "test_data_set_0")
-    os.makedirs(data)
     ports = [info("x%d" % i, a) for i, a in enumerate(inputs)]
     graph = helper.make_graph(nodes, "more", ports, [info("y", output)], initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-    onnx.save(model, os.path.join(folder, "model.onnx"))
-    for kind, arrays in (("input", inputs), ("output", [output])):
-        for i, a in enumerate(arrays):
-            with open("%s/%s_%d.pb" % (data, kind, i), "wb") as f:
-                f.write(numpy_helper.from_array(np.array(a, order="C")).SerializeToString())
+    written_tests.write(folder, model, inputs, [output])
     if sidecar:
         with open(os.path.join(folder, sidecar[0]), "wb") as f:
             f.write(sidecar[1])
 
 
 def main():
-    failed = 0
     with tempfile.TemporaryDirectory() as folder:
         places = []
         for i, one_case in enumerate(CASES):
             places.append(os.path.join(folder, str(i)))
             write(places[-1], *one_case)
-        r = subprocess.run(RUNNER + places, capture_output=True, text=True)
-        lines = [line.split("\t") for line in r.stdout.splitlines()]
-        for (name, *_), line in zip(CASES, lines):
-            if line[0] != "pass":
-                failed += 1
-                print("FAIL %s: %s: %s" % (name, line[0], line[2]))
-        if len(lines) != len(CASES):
-            failed += 1
-            print("FAIL the runner stopped after %d: %s" % (len(lines), r.stderr[-300:]))
+        failed = written_tests.run(RUNNER, places, [name for name, *_ in CASES])
     print("%d cases, %d failed" % (len(CASES), failed))
     return failed > 0
 

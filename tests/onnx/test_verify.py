@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 import onnx
+from onnx import TensorProto, helper
 
 VTC, MODELS = sys.argv[1:]
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -60,6 +61,24 @@ def python_with(folder, text):
     return program
 
 
+def check_output_in_the_middle(folder, engine):
+    """An output that later nodes read: it comes before them, and is named by its node. A
+    result of another shape is a difference like any."""
+    path = os.path.join(folder, "middle.onnx")
+    nodes = [helper.make_node("Relu", ["x"], ["y"], name="first"),
+             helper.make_node("Neg", ["y"], ["m"], name="second"),
+             helper.make_node("Exp", ["m"], ["z"], name="third")]
+    ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [2, 3]) for n in "xyz"]
+    graph = helper.make_graph(nodes, "middle", ports[:1], ports[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), path)
+    for fault, said in (("", "3 nodes agree"), ("first", "first difference at Relu 'first'"),
+                        ("third", "first difference at Exp 'third'"),
+                        ("flat:second", "at Neg 'second': f32[6] there, here f32[2,3]")):
+        done = run("verify", path, "--with=onnxruntime", "--nodes",
+                   VTC_ONNXRUNTIME_PYTHON=engine, FAULT=fault)
+        check(done.returncode == bool(fault) and said in done.stdout, done)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         net = os.path.join(folder, "net.onnx")
@@ -81,6 +100,7 @@ def main():
                    VTC_ONNXRUNTIME_PYTHON=engine, FAULT=fault.name)
         wanted = "first difference at %s '%s'" % (fault.op_type, fault.name)
         check(done.returncode == 1 and wanted in done.stdout, done)
+        check_output_in_the_middle(folder, engine)
         done = run("verify", os.path.join(MODELS, "vt_fashion.vt"), "--nodes")
         check(done.returncode == 2, done)
 

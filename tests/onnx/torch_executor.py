@@ -281,7 +281,8 @@ class Executor:
             onnx.checker.check_model(self.model, full_check=True)
 
     def run(self, inputs, fault=None):
-        """`fault`: the node whose result is spoiled, to see that it is found."""
+        """`fault`: the node whose result is spoiled, or, "flat:NODE", gets another shape, to
+        see that it is found."""
         graph = self.model.graph
         values = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy())
                   for t in graph.initializer}
@@ -291,5 +292,9 @@ class Executor:
                 args = [values[name] if name else None for name in node.input]
                 a = {x.name: attribute(x) for x in node.attribute}
                 result = RULES[node.op_type](args, a)
-                values[node.output[0]] = result * 2 + 1 if node.name == fault else result
+                if fault == node.name:
+                    result = result * 2 + 1
+                elif fault == "flat:" + node.name:
+                    result = result.flatten()
+                values[node.output[0]] = result
         return {o.name: values[o.name].numpy() for o in graph.output}
