@@ -29,6 +29,7 @@ typedef struct Contraction {
     int sink;               /* where the sums go; -1: through the chain */
     int sums;               /* where they wait between stretches; -1 nowhere */
     bool swapped;           /* a product computed as its transpose */
+    bool adds;              /* to what is in the sink */
     bool packed, use_table;
     int64_t groups;
     Nest batch, rows;       /* outer loops; rows: the last axis is tiled */

@@ -25,6 +25,7 @@ GRAPH_PASS(group);
 GRAPH_PASS(schedule);
 GRAPH_PASS(fuse_inputs);
 GRAPH_PASS(fuse_pool);
+GRAPH_PASS(fuse_attention);
 GRAPH_PASS(layout);
 GRAPH_PASS(pack_weights);
 GRAPH_PASS(plan_memory);

@@ -12,6 +12,7 @@
  *
  * needs: grouped   makes: laid_out   breaks: nothing
  * leaves: place.stride set; homes are plan_memory's */
+#include "passes/attention.h"
 #include "passes/graph_passes.h"
 #include "passes/inputs.h"
 #include <string.h>
@@ -443,10 +444,45 @@ static void prepare_chain_argument(Layouter *l, Value *v, int i)
     value_set_arg(v, i, copy_before(l, first_of_group(l, v), x, &own));
 }
 
+/* ---- scores, softmax and what reads it --------------------------------- */
+
+/* Over pixels, the order of the map. Over tokens the reader's wish, else the map's. */
+static Wish attention_order(const Attention *a, const Wish *wish)
+{
+    bool last = attention_is_channels_last(a);
+    if (a->values && wish->any)
+        last = wish->order[2] != 2;
+    return last ? channels_last(3) : row_major(3);
+}
+
+/* Lanes of scores lie along the tokens, or along the pixels of a result that has them
+ * so; those of channels-last results along V's. */
+static void prepare_attention(Layouter *l, Value *product, const Attention *a, const Wish *order)
+{
+    Value *first = first_of_group(l, product), *values = product->args[0];
+    Wish rows = row_major(3), last = channels_last(3);
+    bool by_token = !a->values || order->order[2] == 1;
+    for (int i = 0; i < first->nargs; i++) {
+        Value *m = first->args[i];
+        if (m == a->matrix && first->op == OP_matmul && by_token && !dense_in(m, 2))
+            value_set_arg(first, i, copy_before(l, first, m, &rows));
+    }
+    if (a->values && order->order[2] == 1 && !dense_in(values, 1))
+        value_set_arg(product, 0, copy_before(l, first, values, &last));
+}
+
 /* All members of a group are stored (if at all) in the anchor's order. */
 static void place_computed(Layouter *l, Value *v)
 {
     const Group *group = &l->graph->groups.at[v->group];
+    const Value *last = group->members.at[group->members.n - 1];
+    Attention attention;
+    if (v == group->anchor && attention_of(group, &attention)) {
+        Wish order = attention_order(&attention, wish_of(l, last));
+        prepare_attention(l, v, &attention, &order);
+        set_order(v, &order);
+        return;
+    }
     if (v == group->anchor)
         prepare_arguments(l, v);
     else if (group_is_input(group, v))
@@ -454,7 +490,6 @@ static void place_computed(Layouter *l, Value *v)
     else if (op_info[group->anchor->op].class == CLASS_conv)
         for (int i = 0; i < v->nargs; i++)
             prepare_chain_argument(l, v, i);
-    const Value *last = group->members.at[group->members.n - 1];
     Wish wish = v == group->anchor ? natural_order(v, wish_of(l, last))
                                    : order_of_strides(&v->type.shape,
                                                       group->anchor->place.stride);
@@ -473,6 +508,18 @@ static void place_view(Layouter *l, Value *v)
     set_order(v, &wish);
 }
 
+/* A reshape of all of a step's result that lies as the output should: the step writes
+ * the output itself. */
+static bool shows_result(const Layouter *l, Value *v)
+{
+    const Value *root = view_root(v);
+    Wish plain = row_major(root->type.shape.rank);
+    while (v != root && v->op == OP_reshape && v->group < 0)
+        v = v->args[0];
+    return v == root && root->group >= 0 && !root->layout.pad_pixel && is_dense(root, &plain) &&
+           !graph_is_output(l->graph, root);
+}
+
 /* Outputs are dense in logical order and written by a step. */
 static void settle_outputs(Layouter *l)
 {
@@ -481,9 +528,10 @@ static void settle_outputs(Layouter *l)
         Wish plain = row_major(out->value->type.shape.rank);
         bool repeated = false;
         for (int k = 0; k < i; k++)
-            repeated = repeated || l->graph->outputs.at[k].value == out->value;
-        if (out->value->group < 0 || !is_dense(out->value, &plain) ||
-            out->value->layout.pad_pixel || repeated)
+            repeated = repeated ||
+                       view_root(l->graph->outputs.at[k].value) == view_root(out->value);
+        bool written = out->value->group >= 0 || shows_result(l, out->value);
+        if (!written || !is_dense(out->value, &plain) || out->value->layout.pad_pixel || repeated)
             out->value = copy_before(l, NULL, out->value, &plain);
     }
 }

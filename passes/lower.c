@@ -4,6 +4,7 @@
  *
  * needs: weights_bound grouped laid_out packed placed   makes: lowered
  * breaks: nothing   leaves: loops marked unroll, transcendental functions */
+#include "passes/attention.h"
 #include "passes/inputs.h"
 #include "passes/lower.h"
 #include <string.h>
@@ -361,8 +362,11 @@ static LowerFn *const lower_fn[OP_COUNT] = {
 static void lower_group(Lower *l, const Group *group)
 {
     const Value *anchor = group->anchor;
+    Attention attention;
     l->group = group;
-    if (op_is_elementwise(anchor->op))
+    if (attention_of(group, &attention))
+        lower_attention(l);
+    else if (op_is_elementwise(anchor->op))
         lower_map(l);
     else if (group_has_inputs(group))
         lower_with_inputs(l);

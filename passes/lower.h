@@ -99,6 +99,7 @@ void lower_dot(Lower *l);
 void lower_window(Lower *l);      /* pooling and depthwise convolution */
 void lower_contraction(Lower *l); /* conv2d, conv1d, linear, matmul */
 void lower_with_inputs(Lower *l);      /* 1x1, of inputs computed as they are read */
+void lower_attention(Lower *l);        /* scores, softmax and what reads it */
 void lower_winograd(Lower *l);
 void lower_toom_cook(Lower *l);
 void lower_strassen(Lower *l);

@@ -251,7 +251,7 @@ static Axis panel_axis(Lower *l, const Plan *p)
         panel.step[i] *= c->panel;
     if (c->packed)
         panel.step[c->b] = c->panel_step;
-    if (c->sums >= 0)
+    if (c->sums >= 0 && c->sums != c->sink)
         panel.step[c->sums] = 0;
     return panel;
 }

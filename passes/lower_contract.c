@@ -191,7 +191,7 @@ static void describe_product(Lower *l, Contraction *c)
 static void describe_panels(Lower *l, Contraction *c)
 {
     const Value *w = l->operand[c->b].value;
-    c->packed = w->layout.kind == LAYOUT_panels || w->layout.kind == LAYOUT_strassen;
+    c->packed = w && (w->layout.kind == LAYOUT_panels || w->layout.kind == LAYOUT_strassen);
     if (!c->packed)
         return;
     Panels p = panels_of(w, w->layout.groups, w->layout.panel);

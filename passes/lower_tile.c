@@ -30,6 +30,8 @@ static At tile_element(Lower *l, const Tile *t, int row, int vector)
 
 static const Expr *first_sum(Lower *l, const Tile *t, const At *at)
 {
+    if (t->c->adds)
+        return expr_load(l->arena, l->kernel, t->c->sink, at->index[t->c->sink], at->lanes);
     if (t->c->bias >= 0)
         return at_load(l, at, t->c->bias);
     return expr_real(l->arena, 0, at->lanes);

@@ -116,12 +116,21 @@ static int block_to_share(const Planner *p, const Group *group, const Value *res
     return -1;
 }
 
+/* Written into an output: it is one, or what an output shows whole. */
+static bool goes_out(const Graph *graph, const Value *v)
+{
+    for (int i = 0; i < graph->outputs.n; i++)
+        if (graph->outputs.at[i].value->view == v)
+            return true;
+    return false;
+}
+
 static void make_blocks(Planner *p)
 {
     Graph *graph = p->graph;
     FOR_VALUES(v, graph) {
         if (v->group < 0 || group_result(&graph->groups.at[v->group]) != v ||
-            graph_is_output(graph, v))
+            goes_out(graph, v))
             continue;
         const Group *group = &graph->groups.at[v->group];
         int step = p->step_of[v->group];
@@ -303,7 +312,7 @@ static void place_roots(Planner *p)
         }
     }
     for (int i = 0; i < graph->outputs.n; i++) {
-        Value *v = graph->outputs.at[i].value;
+        Value *v = graph->outputs.at[i].value->view;
         v->place.home = HOME_output;
         v->place.port = i;
         v->place.offset = 0;

@@ -2,44 +2,25 @@
  *
  * A projector computes S = (X W_Q) K^T, X of H W pixels, K of L tokens (Wu et
  * al. 2020, equation 4). With M = W_Q K^T of C x L per head, S = X M: one pass
- * over X, and the product with W_Q runs over L tokens, not over H W pixels. Done
- * where groups equal heads, W_Q has no bias, and the count falls.
+ * over X, and the product with W_Q runs over L tokens, not over H W pixels. So does
+ * a recurrent tokenizer, S^T = Q (X W_K)^T = (W_K Q^T)^T X^T. Done where groups are
+ * whole parts of heads, W_Q has no bias, and the count falls.
  *
- *   %q = conv2d %x, %w groups=h                 [1,C,H,W], 1x1
- *   %r = reshape %q                             [1,h,C/h,HW]
- *   %s = matmul %r, %k transpose_a              [1,h,HW,L]
+ *   %q = conv2d %x, %w groups=g                 [1,C,H,W], 1x1
+ *   %r = reshape %q                             [1,h,C/h,HW]; [1,C,HW] of one head
+ *   %s = matmul %r, %k transpose_a              [1,h,HW,L]    or: matmul %k, %r
  *      ->
  *   %r = reshape %x                             [1,h,C/h,HW]
- *   %m = matmul reshape(%w), %k transpose_a     [1,h,C/h,L]
- *   %s = matmul %r, %m transpose_a
+ *   %m = matmul reshape(%w), reshape(%k) transpose_a     [1,g,C/g,L]
+ *   %s = matmul %r, reshape(%m) transpose_a
+ *
+ * What is added to a product over pixels is added in the product's own shape, so that
+ * one loop does both:
+ *
+ *   add %x, reshape(%y)   ->   reshape(add reshape(%x), %y)        %y = matmul
  *
  * needs: canonical   makes: nothing   breaks: nothing   leaves: dead values */
 #include "passes/graph_passes.h"
-
-static bool is_pointwise_query(const Value *conv, int64_t heads)
-{
-    if (conv->op != OP_conv2d || conv->uses != 1 || conv->nargs != 2 ||
-        conv->attr.groups != heads || !value_is_static(conv->args[1]))
-        return false;
-    Window w = window_of(conv);
-    return w.kernel_h == 1 && w.kernel_w == 1 && w.stride_h == 1 && w.stride_w == 1 &&
-           !window_leaves_map(&w);
-}
-
-static bool is_projector(const Value *s)
-{
-    if (s->op != OP_matmul || !s->attr.transpose_a || s->attr.transpose_b ||
-        s->type.shape.rank != 4)
-        return false;
-    const Value *r = s->args[0];
-    if (r->op != OP_reshape || r->uses != 1 || r->type.shape.rank != 4)
-        return false;
-    const Value *conv = r->args[0];
-    int64_t heads = r->type.shape.dim[1], tokens = s->type.shape.dim[3];
-    return is_pointwise_query(conv, heads) && r->type.shape.dim[0] == 1 &&
-           r->type.shape.dim[1] * r->type.shape.dim[2] == conv->type.shape.dim[1] &&
-           tokens < r->type.shape.dim[3];
-}
 
 static Value *reshape_to(Graph *g, Value *at, Value *x, Ints shape)
 {
@@ -48,18 +29,119 @@ static Value *reshape_to(Graph *g, Value *at, Value *x, Ints shape)
     return graph_add(g, at, at, OP_reshape, &attrs, 1, &x);
 }
 
-static Value *rewrite(Graph *g, Value *s)
+/* ---- queries into keys ------------------------------------------------- */
+
+/* The multiplications of S = (X W) K^T and of X (W K^T). */
+static bool count_falls(const Value *conv, int64_t pixels, int64_t tokens)
 {
-    Value *r = s->args[0], *conv = r->args[0], *x = conv->args[0], *w = conv->args[1];
-    int64_t heads = r->type.shape.dim[1], out = r->type.shape.dim[2];
-    int64_t in = x->type.shape.dim[1] / heads, pixels = r->type.shape.dim[3];
-    Value *weight = reshape_to(g, s, w, (Ints){4, {1, heads, out, in}});
+    int64_t in = conv->args[0]->type.shape.dim[1], out = conv->type.shape.dim[1];
+    int64_t weights = out * conv->args[1]->type.shape.dim[1];
+    return tokens * weights + pixels * in * tokens < pixels * weights + pixels * out * tokens;
+}
+
+static bool is_pointwise_query(const Value *conv, int64_t heads)
+{
+    if (conv->op != OP_conv2d || conv->uses != 1 || conv->nargs != 2 ||
+        conv->attr.groups % heads != 0 || !value_is_static(conv->args[1]))
+        return false;
+    Window w = window_of(conv);
+    return w.kernel_h == 1 && w.kernel_w == 1 && w.stride_h == 1 && w.stride_w == 1 &&
+           !window_leaves_map(&w);
+}
+
+/* Is operand i of the product, over its last but one dimension, a query of every pixel? */
+static bool is_query(const Value *s, int i)
+{
+    const Value *r = s->args[i], *keys = s->args[1 - i];
+    int rank = s->type.shape.rank;
+    if (r->op != OP_reshape || r->uses != 1 || r->type.shape.rank != rank ||
+        keys->type.shape.rank != rank || r->type.shape.dim[0] != 1 ||
+        keys->type.shape.dim[0] != 1)
+        return false;
+    const Value *conv = r->args[0];
+    int64_t heads = rank == 4 ? r->type.shape.dim[1] : 1;
+    return is_pointwise_query(conv, heads) &&
+           (rank == 3 || keys->type.shape.dim[1] == heads) &&
+           heads * r->type.shape.dim[rank - 2] == conv->type.shape.dim[1] &&
+           count_falls(conv, r->type.shape.dim[rank - 1], keys->type.shape.dim[rank - 1]);
+}
+
+/* The operand of a product that is a query; -1: it is no projector. */
+static int query_of(const Value *s)
+{
+    int rank = s->type.shape.rank;
+    if (s->op != OP_matmul || !s->attr.transpose_a || s->attr.transpose_b ||
+        (rank != 3 && rank != 4))
+        return -1;
+    return is_query(s, 0) ? 0 : is_query(s, 1) ? 1 : -1;
+}
+
+/* A matrix of C rows by head: [1,h,C/h,n], of one head in three dimensions [1,C,n]. */
+static Ints by_head(int rank, int64_t heads, int64_t channels, int64_t n)
+{
+    if (rank == 3)
+        return (Ints){3, {1, channels, n}};
+    return (Ints){4, {1, heads, channels / heads, n}};
+}
+
+static Value *rewrite(Graph *g, Value *s, int query)
+{
+    Value *r = s->args[query], *keys = s->args[1 - query], *conv = r->args[0];
+    Value *x = conv->args[0], *w = conv->args[1];
+    int rank = s->type.shape.rank;
+    int64_t heads = rank == 4 ? r->type.shape.dim[1] : 1, groups = conv->attr.groups;
+    int64_t in = x->type.shape.dim[1], out = conv->type.shape.dim[1];
+    int64_t pixels = r->type.shape.dim[rank - 1], tokens = keys->type.shape.dim[rank - 1];
+    Value *weight = reshape_to(g, s, w, (Ints){4, {1, groups, out / groups, in / groups}});
+    if (rank == 3 || groups != heads)
+        keys = reshape_to(g, s, keys, (Ints){4, {1, groups, out / groups, tokens}});
     Attrs attrs = attrs_default();
     attrs.transpose_a = true;
-    Value *merged = graph_add(g, s, conv, OP_matmul, &attrs, 2,
-                              (Value *[]){weight, s->args[1]});
-    Value *flat = reshape_to(g, s, x, (Ints){4, {1, heads, in, pixels}});
-    return graph_add(g, s, s, OP_matmul, &attrs, 2, (Value *[]){flat, merged});
+    Value *merged = graph_add(g, s, conv, OP_matmul, &attrs, 2, (Value *[]){weight, keys});
+    if (rank == 3 || groups != heads)
+        merged = reshape_to(g, s, merged, by_head(rank, heads, in, tokens));
+    Value *args[2];
+    args[query] = reshape_to(g, s, x, by_head(rank, heads, in, pixels));
+    args[1 - query] = merged;
+    return graph_add(g, s, s, OP_matmul, &attrs, 2, args);
+}
+
+/* ---- sums in the product's shape --------------------------------------- */
+
+/* The argument of a sum that is a product over pixels, spread out as a map. */
+static int spread_product(const Value *sum)
+{
+    for (int i = 0; i < 2 && sum->op == OP_add; i++) {
+        const Value *r = sum->args[i], *other = sum->args[1 - i];
+        if (r->op == OP_reshape && r->uses == 1 && r->args[0]->op == OP_matmul &&
+            r->args[0]->uses == 1 && shape_equal(&other->type.shape, &r->type.shape) &&
+            other != r && (other->uses > 1 || op_info[other->op].class == CLASS_source))
+            return i;
+    }
+    return -1;
+}
+
+static Value *add_in_shape(Graph *g, Value *sum, int i)
+{
+    Value *y = sum->args[i]->args[0], *args[2];
+    const Shape *s = &y->type.shape;
+    Ints inner = {.n = s->rank}, outer = {.n = sum->type.shape.rank};
+    for (int d = 0; d < inner.n; d++)
+        inner.at[d] = s->dim[d];
+    for (int d = 0; d < outer.n; d++)
+        outer.at[d] = sum->type.shape.dim[d];
+    args[i] = y;
+    args[1 - i] = reshape_to(g, sum, sum->args[1 - i], inner);
+    Value *added = graph_add(g, sum, sum, OP_add, NULL, 2, args);
+    return reshape_to(g, sum, added, outer);
+}
+
+static Value *rewritten(Graph *g, Value *v)
+{
+    int query = query_of(v), product = spread_product(v);
+    if (query >= 0)
+        return rewrite(g, v, query);
+    return product >= 0 ? add_in_shape(g, v, product) : NULL;
 }
 
 void pass_fuse_projector(Graph *graph, const Target *target)
@@ -68,9 +150,10 @@ void pass_fuse_projector(Graph *graph, const Target *target)
     graph_count_uses(graph);
     for (Value *v = graph->first, *next; v; v = next) {
         next = v->next;
-        if (!is_projector(v))
+        Value *by = rewritten(graph, v);
+        if (!by)
             continue;
-        graph_replace(graph, v, rewrite(graph, v));
+        graph_replace(graph, v, by);
         graph_remove(graph, v);
     }
 }

@@ -1,5 +1,6 @@
 /* How much workspace the steps of a group need for themselves. */
 #include "passes/temporary.h"
+#include "passes/attention.h"
 #include "passes/contraction.h"
 #include "passes/inputs.h"
 #include "passes/strassen.h"
@@ -62,6 +63,9 @@ Temporary group_temporary(const Group *group, const Target *target)
         return strassen_temporary(group->anchor, target);
     if (schedule_is_winograd(group->anchor->schedule))
         return winograd_temporary(group->anchor, target);
+    Attention attention;
+    if (attention_of(group, &attention))
+        return attention_temporary(&attention);
     if (op_info[group->anchor->op].class != CLASS_conv)
         return (Temporary){0};
     Temporary t = contraction_temporary(group->anchor, target);

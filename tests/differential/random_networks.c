@@ -6,7 +6,7 @@
  *
  * A network is a chain over a feature map (convolutions of all kinds, pooling,
  * normalisation, activations, residual sums, concatenation, slices, resizing), at
- * times ended by an attention over its pixels, with odd extents and channels. */
+ * times ended by an attention over its pixels or of them, with odd extents and channels. */
 #include "backends/verify.h"
 #include "passes/nest.h"
 #include <stdio.h>
@@ -325,6 +325,29 @@ static Value *tokens(Maker *m, Value *x)
     return soft && map ? make(m, OP_matmul, &a, 2, (Value *[]){map, soft}) : NULL;
 }
 
+/* X + softmax over tokens of (X^T T), times T: every pixel takes of the tokens. */
+static Value *projected(Maker *m, Value *x)
+{
+    Attrs a = attrs_default();
+    int64_t c = channels_of(x), hw = x->type.shape.dim[2] * x->type.shape.dim[3];
+    Value *t = tokens(m, x);
+    a.shape = (Ints){3, {1, c, hw}};
+    Value *map = make(m, OP_reshape, &a, 1, &x);
+    if (!t || !map)
+        return NULL;
+    a.transpose_a = true;
+    Value *scores = make(m, OP_matmul, &a, 2, (Value *[]){map, t});
+    a.transpose_a = false;
+    a.axis = 2;
+    Value *soft = scores ? make(m, OP_softmax, &a, 1, &scores) : NULL;
+    a.transpose_b = true;
+    Value *y = soft ? make(m, OP_matmul, &a, 2, (Value *[]){t, soft}) : NULL;
+    a.transpose_b = false;
+    a.shape = (Ints){4, {1, c, x->type.shape.dim[2], x->type.shape.dim[3]}};
+    y = y ? make(m, OP_reshape, &a, 1, &y) : NULL;
+    return y ? make(m, OP_add, &a, 2, (Value *[]){x, y}) : NULL;
+}
+
 static Value *pooled(Maker *m, Value *x)
 {
     Attrs a = attrs_default();
@@ -347,9 +370,9 @@ static void random_network(Maker *m)
             made[n++] = next;
     }
     Value *x = made[n - 1], *end = NULL;
-    int64_t how = draw(m, 0, 3);
-    if (how < 2)
-        end = how == 0 ? tokens(m, x) : pooled(m, x);
+    int64_t how = draw(m, 0, 4);
+    if (how < 3)
+        end = how == 0 ? tokens(m, x) : how == 1 ? pooled(m, x) : projected(m, x);
     Output out = {.name = fresh(m, "y"), .value = end ? end : x};
     VEC_PUSH(m->arena, m->graph->outputs, out);
 }

@@ -2,7 +2,6 @@
  * convolutions computed so through lowering and the loop interpreter, against plain sums in
  * double. Also the rules of programs that they rest on: guards over several loop
  * variables, named indices, scratch of threads. */
-#include "backends/blob.h"
 #include "ir/bilinear.h"
 #include "passes/pass.h"
 #include "passes/transform.h"
@@ -11,17 +10,10 @@
 #include "passes/winograd.h"
 #include "tests/unit/graph_read.h"
 #include "tests/unit/loop_build.h"
+#include "tests/unit/program_error.h"
 #include "tests/unit/unit.h"
 #include <math.h>
 #include <stdlib.h>
-
-static uint32_t seed = 1;
-
-static double draw(void)
-{
-    seed = seed * 1664525u + 1013904223u;
-    return (double)(seed >> 8) / (1 << 23) - 1;
-}
 
 /* ---- matrices ---------------------------------------------------------- */
 
@@ -156,57 +148,10 @@ static void force_schedule(void *context, const PassInfo *pass, const Graph *gra
     }
 }
 
-static void fill(Graph *graph)
-{
-    FOR_VALUES(v, graph) {
-        if (v->op != OP_weight)
-            continue;
-        v->data = tensor_new(graph->arena, v->type);
-        for (int64_t i = 0; i < shape_count(&v->type.shape); i++)
-            tensor_set(v->data, i, draw());
-    }
-}
-
-static double *exact_output(Arena *arena, const Graph *graph, const Tensor *x)
-{
-    Diag *diag = diag_new(arena);
-    const Tensor *inputs[] = {x};
-    return graph_eval(graph, EVAL_exact, inputs, arena, NULL, NULL, diag)[0].exact;
-}
-
 /* The program's output beside the exact one; 1 when the schedule was not used. */
 static double conv_error(const char *text, const char *target, Schedule schedule)
 {
-    Arena *arena = arena_new();
-    Graph *graph = read_graph(arena, text);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
-    fill(graph);
-    Tensor *x = tensor_new(arena, graph->first->type);
-    for (int64_t i = 0; i < shape_count(&x->type.shape); i++)
-        tensor_set(x, i, draw());
-    double *right = exact_output(arena, graph, x);
-    int64_t n = shape_count(&graph->outputs.at[0].value->type.shape);
-    PipelineOptions options = {.check = true, .after = force_schedule, .context = &schedule};
-    Program *p = NULL;
-    graph->options.max_threads = 2;
-    CU_ASSERT_FATAL(pipeline_run(graph, target_find(target), &options, &p, diag_new(arena)));
-    CU_ASSERT_STRING_EQUAL(emit_errors_of(p), "");
-    Blob blob = blob_pack_here(arena, p);
-    float *y = NEW(arena, float, n);
-    unsigned char *workspace = NEW(arena, unsigned char, p->workspace_bytes + 1);
-    memset(workspace, 0xff, (size_t)p->workspace_bytes);
-    const void *inputs[] = {x->data};
-    void *outputs[] = {y};
-    program_eval(p, &(Memory){blob.payload, workspace, inputs, outputs}, 0, p->steps.n);
-    double worst = 0, largest = 0;
-    for (int64_t i = 0; i < n; i++) {
-        worst = fmax(worst, fabs(right[i] - (double)y[i]));
-        largest = fmax(largest, fabs(right[i]));
-        if (!isfinite(y[i]))
-            worst = INFINITY;
-    }
-    arena_free(arena);
-    return worst / largest;
+    return program_error(text, target, force_schedule, &schedule);
 }
 
 static const char *conv_text(char *out, size_t room, const int64_t *s)
