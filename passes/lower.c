@@ -72,6 +72,11 @@ int lower_operand(Lower *l, const Value *value, bool used_anywhere)
         if (l->operand[i].value == value &&
             l->operand[i].used_anywhere == used_anywhere)
             return i;
+    return lower_operand_alone(l, value, used_anywhere);
+}
+
+int lower_operand_alone(Lower *l, const Value *value, bool used_anywhere)
+{
     if (l->operands == MAX_OPERANDS)
         bug("a group with more than %d operands", MAX_OPERANDS);
     l->operand[l->operands] = (Operand){.value = value, .section = -1,

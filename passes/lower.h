@@ -49,6 +49,8 @@ int lower_shared(Lower *l, const char *name, int64_t offset, int64_t count,
                  Access access);
 /* The operand that reads a placed value; added when it is not there yet. */
 int lower_operand(Lower *l, const Value *value, bool used_anywhere);
+/* One of its own even where the value is an operand already: they move differently. */
+int lower_operand_alone(Lower *l, const Value *value, bool used_anywhere);
 /* A constant table (i32, or f32) in the weights blob; equal ones are shared. */
 int lower_table(Lower *l, const char *name, const int32_t *data, int64_t n);
 int lower_reals(Lower *l, const char *name, const float *data, int64_t n);

@@ -149,7 +149,7 @@ static void describe_product(Lower *l, Contraction *c)
     int am = v->attr.transpose_a ? n : m, ak = v->attr.transpose_a ? m : n;
     int bn = v->attr.transpose_b ? m : n, bk = v->attr.transpose_b ? n : m;
     c->a = lower_operand(l, a, true);
-    c->b = lower_operand(l, b, true);
+    c->b = lower_operand_alone(l, b, true); /* of a value with itself too */
     c->bias = c->table = -1;
     c->groups = c->taps = 1;
     c->group = (Axis){.extent = 1};

@@ -304,6 +304,20 @@ static void test_strassen(void)
         }
 }
 
+/* Either side of a product moves in its own way, though both are one value. */
+static void test_product_with_itself(void)
+{
+    static const char text[] =
+        "graph \"g\" {\n"
+        "  %x = input name=\"x\" : f32[1,16,4,6]\n"
+        "  %w = weight name=\"w\" : f32[32,16,1,1]\n"
+        "  %1 = conv2d %x, %w : f32[1,32,4,6]\n"
+        "  %2 = reshape %1 shape=[1,32,24] : f32[1,32,24]\n"
+        "  %3 = matmul %2, %2 transpose_b=true : f32[1,32,32]\n"
+        "  output \"y\" %3\n}\n";
+    CU_ASSERT(conv_error(text, "x86-64-v4", (Schedule){ALGORITHM_direct, 0}) < 1e-5);
+}
+
 /* Long reductions are cut, the rows into blocks: every sum all the same. */
 static void test_stretches(void)
 {
@@ -393,6 +407,7 @@ int main(void)
         {"stems by Toom and Cook", test_stems},
         {"stems with their pooling", test_pooled_stems},
         {"products by Strassen", test_strassen},
+        {"a product with itself", test_product_with_itself},
         {"reductions in stretches", test_stretches},
         {"guards over several variables", test_guards},
         {"scratch of threads", test_scratch},
