@@ -12,5 +12,5 @@ for name in vt_fashion resnet18 vt_resnet18; do
 done
 "$PYTHON" -B "$top/tests/targets/run_targets.py" "$top/build/vtc" "$top" \
     --models="${MODELS:-$models}" --markdown="$top/docs/targets.md" \
-    --record="$top/tools/tested.def"
+    --record="$top/tools/tested.def" --jobs="${JOBS:-$(nproc)}"
 cmake --build "$top/build"

@@ -3,12 +3,13 @@ row says (this machine, qemu, node), compared bit by bit with what the loop
 interpreter computes here for the same target.
 
     run_targets.py VTC RUNTIME [--models=FILE,..] [--targets=NAME,..]
-                   [--record=FILE.def] [--markdown=FILE.md]
+                   [--record=FILE.def] [--markdown=FILE.md] [--jobs=N]
 
 The first model is the one whose outputs are operators. Prints a line for each target
 and back end; what a target lacks (a compiler, an emulator) is said and counted.
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import re
@@ -228,6 +229,11 @@ def expectation(network, machine, folder):
 
 
 def test_target(machine, networks, folder):
+    """A row for each back end; none where tools are missing, which is said."""
+    missing = machine.missing()
+    if missing:
+        print(f"{machine.row['name']:11} skipped: missing", ", ".join(missing))
+        return []
     rows = [Row(machine, backend) for backend in BACKENDS]
     for number, network in enumerate(networks):
         expected = expectation(network, machine, folder)
@@ -283,6 +289,7 @@ def arguments():
     parser.add_argument("--targets", default="")
     parser.add_argument("--record")
     parser.add_argument("--markdown")
+    parser.add_argument("--jobs", type=int, default=1, help="targets at a time")
     return parser.parse_args()
 
 
@@ -308,16 +315,13 @@ def test_all(o, operators, folder):
     machines = [Machine(row, os.path.join(o.top, "runtime")) for row in table
                 if not wanted or row["name"] in wanted]
     rows, skipped = [], 0
-    for machine in machines:
-        missing = machine.missing()
-        if missing:
-            skipped += 1
-            print(f"{machine.row['name']:11} skipped: missing", ", ".join(missing))
-            continue
-        for row in test_target(machine, networks, folder):
-            print(row.line(), flush=True)
-            print("".join(f"    wrong: {w}\n" for w in row.wrong), end="")
-            rows.append(row)
+    with concurrent.futures.ThreadPoolExecutor(o.jobs) as pool:
+        for found in pool.map(lambda m: test_target(m, networks, folder), machines):
+            skipped += not found
+            for row in found:
+                print(row.line(), flush=True)
+                print("".join(f"    wrong: {w}\n" for w in row.wrong), end="")
+            rows += found
     if o.record:
         write_record(o.record, rows)
     if o.markdown:
