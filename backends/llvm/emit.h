@@ -79,6 +79,14 @@ void llvm_debug_function(Unit *unit, LLVMValueRef function, const char *name,
                          const Step *step);
 void llvm_debug_end(Unit *unit);
 
+/* What stands in an object for weights that are put there when it is written. */
+enum { LLVM_MARK_BYTES = 32 };
+typedef struct LlvmMark {
+    char text[LLVM_MARK_BYTES];
+} LlvmMark;
+LlvmMark llvm_mark(const Blob *blob);
+bool llvm_is_marked(const LlvmOptions *options, const Blob *blob);
+
 /* object.c: a finished, optimised module as a memory buffer; NULL with diag. */
 LLVMMemoryBufferRef llvm_buffer(const Program *program, const Abi *abi, const Blob *blob,
                                 const LlvmOptions *options, Diag *diag);

@@ -130,19 +130,34 @@ static LLVMValueRef step_names(Unit *u)
 }
 
 /* Defined here, elsewhere, or nowhere (in a file). */
+/* Note [Weights do not go through LLVM]: as a constant they would be hashed and copied
+ * some five times. An object has a mark and zeros in their place, and object.c puts them
+ * there when it is written. Small ones are a constant like others. */
+static LLVMValueRef weights_data(Unit *u)
+{
+    const Blob *blob = u->blob;
+    if (!llvm_is_marked(u->options, blob))
+        return LLVMConstStringInContext2(u->context, (const char *)blob->payload, blob->bytes,
+                                         true);
+    LLVMTypeRef rest = LLVMArrayType2(u->i8, blob->bytes - LLVM_MARK_BYTES);
+    LlvmMark mark = llvm_mark(blob);
+    LLVMValueRef parts[] = {LLVMConstStringInContext2(u->context, mark.text, LLVM_MARK_BYTES, true),
+                            LLVMConstNull(rest)};
+    return LLVMConstStructInContext(u->context, parts, 2, true);
+}
+
 static LLVMValueRef weights(Unit *u)
 {
     if (u->abi->weights == WEIGHTS_file)
         return llvm_null(u);
     const char *name = arena_printf(u->arena, "%s_weights", u->abi->name);
-    LLVMTypeRef type = LLVMArrayType2(u->i8, u->blob->bytes);
+    LLVMValueRef data = u->options->with_weights ? weights_data(u) : NULL;
+    LLVMTypeRef type = data ? LLVMTypeOf(data) : LLVMArrayType2(u->i8, u->blob->bytes);
     LLVMValueRef global = LLVMAddGlobal(u->module, type, name);
     LLVMSetGlobalConstant(global, true);
     LLVMSetAlignment(global, (unsigned)weights_align(u->program->target, u->blob->bytes));
-    if (u->options->with_weights)
-        LLVMSetInitializer(global, LLVMConstStringInContext2(u->context,
-                                                             (const char *)u->blob->payload,
-                                                             u->blob->bytes, true));
+    if (data)
+        LLVMSetInitializer(global, data);
     return global;
 }
 
