@@ -110,7 +110,7 @@ static Blob pack(Arena *arena, const Program *program, bool big)
     for (int i = 0; i < program->sections.n; i++) {
         const Section *s = &program->sections.at[i];
         pack_section(s, blob.payload + s->offset, big != host_is_big());
-        if (s->weight) /* of a file: what was read of it is done with */
+        if (s->weight && s->weight->data) /* of a file: what was read of it is done with */
             bytes_release(s->weight->data->data, (size_t)type_bytes(&s->weight->data->type));
         drop(&blob, (size_t)s->offset,
              (size_t)(s->offset + s->count * dtype_info[s->dtype].bytes));
