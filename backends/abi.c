@@ -148,9 +148,14 @@ void abi_header(const Program *p, const Abi *abi, Text *out)
                 " *\n * workspace: %s_WORKSPACE_BYTES bytes, contents do not matter; weights:\n"
                 " * %s_WEIGHTS_BYTES bytes as packed by the compiler; both aligned to\n"
                 " * %s_ALIGN. executor NULL: the calling thread does everything; else at\n"
-                " * most %s_MAX_THREADS threads. Re-entrant, allocates nothing.\n"
+                " * most %s_MAX_THREADS threads. Re-entrant, allocates nothing.\n%s"
                 " * Returns VTC_OK or a VtcStatus. */\n",
-                abi->upper, abi->upper, abi->upper, abi->upper);
+                abi->upper, abi->upper, abi->upper, abi->upper,
+                program_has_products(p)
+                    ? " *\n * Large products call cblas_sgemm: link with OpenBLAS (pkg-config --libs\n"
+                      " * openblas) or another BLAS. It has memory of its own; a run tells OpenBLAS\n"
+                      " * to use one thread, for the whole process.\n *\n"
+                    : "");
     if (abi->bounds)
         bounds(p, abi, out);
     text_printf(out, "#ifndef VTC_NETWORK_%s_H\n#define VTC_NETWORK_%s_H\n\n", abi->upper,

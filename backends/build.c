@@ -192,7 +192,7 @@ static bool find_tools(Job *job)
 
 static enum BuildStatus build_binary(Job *job)
 {
-    if (!find_tools(job))
+    if (!find_tools(job) || !job_find_libraries(job))
         return BUILD_environment;
     job->dir = build_tempdir(job->arena, job->diag);
     if (!job->dir)

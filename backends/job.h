@@ -23,6 +23,7 @@ typedef struct Job {
     const char *dir;        /* temporary */
     const char *compiler;
     const char *linker;     /* NULL: the compiler's own */
+    const char *libraries;  /* the linker's words for a BLAS, "" where none is called */
     VEC(char *) command;
 } Job;
 
@@ -37,6 +38,7 @@ void job_levels(Job *job, const Program *const *levels, int n, WeightsAs weights
 /* link.c */
 bool job_find_compiler(Job *job); /* false with diag */
 bool job_find_linker(Job *job);   /* a compiler that links, or a linker, or both */
+bool job_find_libraries(Job *job); /* those that the code calls, where it is linked */
 bool job_compile(Job *job, const Target *target, const char *source, const char *object,
                  const char *more);
 bool job_link(Job *job, const char *out); /* the temporary objects to one file */

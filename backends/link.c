@@ -152,6 +152,28 @@ bool job_find_linker(Job *job)
     return found || job->linker || no_linker(job, target);
 }
 
+static bool job_calls_library(const Job *job)
+{
+    for (int i = 0; i < job->parts.n; i++)
+        if (program_has_products(job->parts.at[i].program))
+            return true;
+    return false;
+}
+
+bool job_find_libraries(Job *job)
+{
+    static const char *const ask[] = {"pkg-config", "--libs", "openblas", NULL};
+    bool linked = job->options->emit == EMIT_exe || job->options->emit == EMIT_so;
+    job->libraries = "";
+    if (!linked || !job_calls_library(job))
+        return true;
+    job->libraries = process_line(job->arena, ask);
+    if (!job->libraries)
+        diag_error(job->diag, (Span){0}, "OpenBLAS is not found (pkg-config openblas): install "
+                                         "the packages 'pkg-config' and 'libopenblas-dev'");
+    return job->libraries != NULL;
+}
+
 /* `packages` has the tool and what it rests on. */
 static bool run_command(Job *job, const char *what, const char *packages)
 {
@@ -280,6 +302,7 @@ static bool link_exe_alone(Job *job, const char *out)
     words(job, arena_printf(job->arena, "%s/crt1.o %s/crti.o", lib, lib));
     object_words(job);
     word(job, runtime_library(job->arena));
+    words(job, job->libraries);
     words(job, arena_printf(job->arena, "-lm -lc %s/crtn.o", lib));
     return run_command(job, "the linker", "binutils libc6-dev");
 }
@@ -298,6 +321,7 @@ static bool link_exe(Job *job, const char *out)
         word(job, job_temp(job, "_main.o"));
     runtime_words(job);
     users_words(job);
+    words(job, job->libraries);
     words(job, "-lpthread -lm");
     return run_command(job, "the linker", packages_of(job->program->target));
 }
@@ -341,6 +365,8 @@ static bool link_objects(Job *job, const char *out, bool shared)
     }
     word(job, out);
     object_words(job);
+    if (shared)
+        words(job, job->libraries);
     if (job->compiler && shared) {
         users_words(job);
         word(job, "-lm");

@@ -131,6 +131,33 @@ const char *process_path(Arena *arena, const char *program)
     return path;
 }
 
+const char *process_line(Arena *arena, const char *const argv[])
+{
+    char line[1024] = "";
+    int ends[2], status = -1;
+    pid_t pid;
+    if (pipe(ends) != 0)
+        return NULL;
+    posix_spawn_file_actions_t says;
+    posix_spawn_file_actions_init(&says);
+    posix_spawn_file_actions_addclose(&says, ends[0]);
+    posix_spawn_file_actions_adddup2(&says, ends[1], 1);
+    posix_spawn_file_actions_addopen(&says, 2, "/dev/null", 1, 0);
+    bool started = posix_spawnp(&pid, argv[0], &says, NULL, (char *const *)(uintptr_t)argv,
+                                environ) == 0;
+    posix_spawn_file_actions_destroy(&says);
+    close(ends[1]);
+    ssize_t n = 0;
+    for (size_t at = 0; started && at + 1 < sizeof line && n >= 0; at += (size_t)n)
+        if ((n = read(ends[0], line + at, sizeof line - 1 - at)) == 0)
+            break;
+    close(ends[0]);
+    if (started)
+        waitpid(pid, &status, 0);
+    line[strcspn(line, "\n")] = 0;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? arena_strdup(arena, line) : NULL;
+}
+
 bool process_starts(const char *program)
 {
     char *const argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)"--version", NULL};

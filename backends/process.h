@@ -10,6 +10,8 @@
 bool process_starts(const char *program);
 /* Where it is, as an absolute path; NULL: nowhere. */
 const char *process_path(Arena *arena, const char *program);
+/* What a command says on standard output, one line; NULL: it did not run or failed. */
+const char *process_line(Arena *arena, const char *const argv[]);
 /* Removes the folder of the last build_tempdir. */
 void process_tempdir_end(void);
 /* For file_cleanup_on_signals: ends the running command, removes the folder. */

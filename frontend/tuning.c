@@ -23,7 +23,7 @@ static bool read_schedule(const char *text, Schedule *schedule)
         long tile = *end == '(' ? strtol(end + 1, &end, 10) : 0;
         *schedule = (Schedule){(Algorithm)i, tile > 0 && tile < 100 ? (int)tile : 0};
         bool closed = *end == ')' && end[1] == '\0' && schedule->tile > 0;
-        return i == ALGORITHM_direct ? text[name] == '\0' : closed;
+        return i == ALGORITHM_direct || i == ALGORITHM_blas ? text[name] == '\0' : closed;
     }
     return false;
 }

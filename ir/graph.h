@@ -220,7 +220,7 @@ extern const char *const algorithm_name[ALGORITHM_COUNT];
 /* The half of a schedule that decides the bits. Set by the pass `schedule`. */
 typedef struct Schedule {
     Algorithm algorithm;
-    int tile; /* outputs of a tile's side; strassen: levels */
+    int tile; /* outputs of a tile's side; strassen: levels; 0: direct, blas */
 } Schedule;
 
 typedef struct Value Value;
@@ -308,6 +308,7 @@ typedef struct Tuning {
 /* Choices of the command line that passes read (target data is separate). */
 typedef struct Options {
     bool plain;      /* no algorithm that changes rounding */
+    bool blas;       /* large products by a library */
     bool small;      /* none that enlarges weights */
     bool keep_norms; /* softmax and norms stay operators: not to be lowered */
     int max_threads; /* scratch is planned for so many */

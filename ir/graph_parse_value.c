@@ -361,13 +361,15 @@ static bool parse_transformed(Parser *p, Value *v, LayoutKind kind)
     return true;
 }
 
-/* by winograd(4) */
+/* by winograd(4), by blas */
 static bool parse_schedule(Parser *p, Value *v)
 {
     int64_t tile;
     for (int i = 0; i < ALGORITHM_COUNT; i++)
         if (parse_keyword(p, algorithm_name[i])) {
             v->schedule.algorithm = (Algorithm)i;
+            if (v->schedule.algorithm == ALGORITHM_blas)
+                return true;
             if (!parse_expect(p, "(") || !parse_int_in(p, 1, BILINEAR_MOST, &tile))
                 return false;
             v->schedule.tile = (int)tile;

@@ -275,6 +275,36 @@ void build_store(Build *b, int param, Index index, const Expr *expr)
     stmt->expr = expr;
 }
 
+void build_product(Build *b, int param, Index index, const Product *product)
+{
+    Stmt *stmt = append(b, ST_product);
+    stmt->param = param;
+    stmt->index = index;
+    stmt->product = NEW(b->arena, Product, 1);
+    *stmt->product = *product;
+}
+
+int64_t matrix_reach(const MatrixAt *m, int64_t rows, int64_t columns)
+{
+    return m->transposed ? (columns - 1) * m->step + rows : (rows - 1) * m->step + columns;
+}
+
+static bool block_has_product(const Block *block)
+{
+    for (const Stmt *s = block->first; s; s = s->next)
+        if (s->kind == ST_product || block_has_product(&s->body) || block_has_product(&s->other))
+            return true;
+    return false;
+}
+
+bool program_has_products(const Program *program)
+{
+    for (int i = 0; i < program->kernels.n; i++)
+        if (block_has_product(&program->kernels.at[i]->body))
+            return true;
+    return false;
+}
+
 void build_prefetch(Build *b, int param, Index index)
 {
     Stmt *stmt = append(b, ST_prefetch);

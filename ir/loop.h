@@ -112,10 +112,29 @@ typedef enum StmtKind {
     ST_var,     /* reg (or each of an array) = expr; may be set again */
     ST_set,     /* reg[index] = expr */
     ST_store,   /* parameter[index ..] = expr (lanes elements) */
+    ST_product, /* parameter[index ..] = product of two matrices, by a library */
     ST_if,      /* if lhs < rhs (indices) body else other */
     ST_prefetch, /* a hint: parameter[index] is read soon; may lie outside */
     ST_comment
 } StmtKind;
+
+/* A matrix within a parameter of f32: element (r, c) at `at` + r * step + c, transposed
+ * at `at` + c * step + r. */
+typedef struct MatrixAt {
+    int param;
+    Index at;
+    int64_t step;
+    bool transposed;
+} MatrixAt;
+
+/* A call of cblas_sgemm: rows x columns = left (rows x depth) times right. The result's
+ * rows are `step` elements apart. In which order products are added is the library's
+ * choice: other than all else here, its bits are those of one library on one machine. */
+typedef struct Product {
+    int64_t rows, columns, depth, step;
+    MatrixAt left, right;
+} Product;
+int64_t matrix_reach(const MatrixAt *m, int64_t rows, int64_t columns); /* elements spanned */
 
 typedef struct Stmt Stmt;
 typedef struct Block {
@@ -130,8 +149,9 @@ struct Stmt {
     bool unroll;    /* for: every iteration spelled out */
     const Reg *reg; /* let, var, set */
     const Expr *expr;
-    int param;      /* store, iload, prefetch */
-    Index index;    /* store, iload, index, set, prefetch; if: lhs */
+    Product *product; /* product; else NULL */
+    int param;      /* store, product, iload, prefetch */
+    Index index;    /* store, product, iload, index, set, prefetch; if: lhs */
     int64_t limit;  /* if: index < limit */
     Block body, other;
     const char *text; /* comment */
@@ -239,6 +259,7 @@ const Expr *build_let(Build *b, const char *name, const Expr *expr);
 const Reg *build_var(Build *b, const char *name, int count, const Expr *init);
 void build_set(Build *b, const Reg *reg, Index element, const Expr *expr);
 void build_store(Build *b, int param, Index index, const Expr *expr);
+void build_product(Build *b, int param, Index index, const Product *product);
 void build_prefetch(Build *b, int param, Index index);
 void build_comment(Build *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -279,6 +300,9 @@ bool program_emittable(const Program *program, Text *errors);
 /* Multiply-accumulates a step really executes: fma and mul lanes, counted from
  * its kernel's loops (a mul that feeds no fma counts as one). */
 int64_t step_macs(const Step *step);
+
+/* Does it call a library? */
+bool program_has_products(const Program *program);
 
 /* loop_eval.c: memory of one run. inputs and outputs by port. */
 typedef struct Memory {

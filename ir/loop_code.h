@@ -24,6 +24,13 @@ typedef struct Where {
     Moving *term;
 } Where;
 
+/* A product: where its matrices are. */
+typedef struct Matrices {
+    const Product *product;
+    Where left, right;
+    const unsigned char *left_base, *right_base;
+} Matrices;
+
 typedef struct Instr Instr;
 typedef void Run(const Instr *op);
 typedef VEC(Instr) Code;
@@ -39,6 +46,7 @@ struct Instr {
     const IVar *index_var; /* iload: the range it promised */
     int64_t count;       /* for: trips; if: limit; shifts: bits */
     Code *body, *other;
+    const Matrices *matrices; /* product */
     const signed char *lane; /* shuffle */
     int width;               /* shuffle: lanes of an operand */
 };
@@ -46,7 +54,7 @@ struct Instr {
 void code_run(const Code *code);
 /* What computes an expression that is no constant, register or change of type. */
 Run *run_of(const Expr *e);
-Run run_copy, run_pick, run_put, run_store, run_store_bytes, run_for, run_if, run_iload,
+Run run_copy, run_pick, run_put, run_store, run_store_bytes, run_product, run_for, run_if, run_iload,
     run_index;
 
 #endif

@@ -196,6 +196,19 @@ static void resolve_store(Resolver *r, const Stmt *s)
     op->base = param_base(r, s->param);
 }
 
+static void resolve_product(Resolver *r, const Stmt *s)
+{
+    Matrices *m = NEW(r->arena, Matrices, 1);
+    *m = (Matrices){s->product, where_of(r, &s->product->left.at),
+                    where_of(r, &s->product->right.at), param_base(r, s->product->left.param),
+                    param_base(r, s->product->right.param)};
+    Where at = where_of(r, &s->index);
+    Instr *op = push(r, run_product, 1);
+    op->matrices = m;
+    op->at = at;
+    op->base = param_base(r, s->param);
+}
+
 static void resolve_for(Resolver *r, const Stmt *s)
 {
     int64_t *var = var_slot(r, s->var);
@@ -250,6 +263,7 @@ static Code *resolve_block(Resolver *r, const Block *block)
         case ST_var:
         case ST_set: resolve_assign(r, s); break;
         case ST_store: resolve_store(r, s); break;
+        case ST_product: resolve_product(r, s); break;
         case ST_if: resolve_if(r, s); break;
         case ST_prefetch:
         case ST_comment: break;

@@ -1,5 +1,5 @@
 /* Multiply-accumulates that a step executes: the f32 fma and mul lanes of its
- * kernel, each as often as the loops and ifs around it let it run. */
+ * kernel and those of products, each as often as the loops and ifs around it let it run. */
 #include "ir/loop.h"
 
 /* The values of a loop's variable (or task) that reach a place: all of them, or what
@@ -123,6 +123,8 @@ static int64_t block_macs(const Block *block, int64_t runs, const Range *ranges)
         int64_t each = s->kind == ST_var ? s->reg->count : 1;
         if (s->expr)
             n += each * runs * expr_macs(s->expr);
+        if (s->kind == ST_product)
+            n += runs * s->product->rows * s->product->columns * s->product->depth;
         if (s->kind == ST_for) {
             Range every = {s->var, 0, s->count - 1, ranges};
             n += block_macs(&s->body, runs * s->count, &every);

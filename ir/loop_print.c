@@ -6,6 +6,8 @@
  *     y[k_3*16 .. 16] = max(acc_1, 0)
  *   }
  *
+ *   sums[0 by 64] = product 24x64x128 x[0 by 128] * w[0 by 128 transposed]
+ *
  * Numbers of i32 end in i; a shuffle lists the lanes it takes behind a semicolon.
  * The same program prints the same text: names come from the builder. */
 #include "ir/loop.h"
@@ -109,6 +111,24 @@ static void print_expr(const Kernel *kernel, const Expr *e, Text *out)
     text_add(out, ")");
 }
 
+static void print_matrix(const Kernel *k, const MatrixAt *m, Text *out)
+{
+    text_printf(out, "%s[", k->params.at[m->param].name);
+    print_index(&m->at, out);
+    text_printf(out, " by %lld%s]", (long long)m->step, m->transposed ? " transposed" : "");
+}
+
+static void print_product(const Kernel *k, const Stmt *s, Text *out)
+{
+    const Product *p = s->product;
+    print_matrix(k, &(MatrixAt){s->param, s->index, p->step, false}, out);
+    text_printf(out, " = product %lldx%lldx%lld ", (long long)p->rows, (long long)p->columns,
+                (long long)p->depth);
+    print_matrix(k, &p->left, out);
+    text_add(out, " * ");
+    print_matrix(k, &p->right, out);
+}
+
 static void print_block(const Kernel *kernel, const Block *block, int depth, Text *out);
 
 static void print_stmt(const Kernel *k, const Stmt *s, int depth, Text *out)
@@ -151,6 +171,7 @@ static void print_stmt(const Kernel *k, const Stmt *s, int depth, Text *out)
         text_add(out, " = ");
         print_expr(k, s->expr, out);
         break;
+    case ST_product: print_product(k, s, out); break;
     case ST_if:
         text_add(out, "if ");
         print_index(&s->index, out);

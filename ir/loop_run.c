@@ -199,6 +199,28 @@ void run_store_bytes(const Instr *o)
         to[i] = (unsigned char)o->arg[0][i].i;
 }
 
+/* Sums in order, in double: a library's are as near, in whatever order it adds. */
+void run_product(const Instr *o)
+{
+    const Product *p = o->matrices->product;
+    const float *a = (const float *)(const void *)o->matrices->left_base +
+                     where(&o->matrices->left);
+    const float *b = (const float *)(const void *)o->matrices->right_base +
+                     where(&o->matrices->right);
+    float *y = (float *)(void *)o->base + where(&o->at);
+    int64_t a_row = p->left.transposed ? 1 : p->left.step;
+    int64_t a_k = p->left.transposed ? p->left.step : 1;
+    int64_t b_k = p->right.transposed ? 1 : p->right.step;
+    int64_t b_column = p->right.transposed ? p->right.step : 1;
+    for (int64_t r = 0; r < p->rows; r++)
+        for (int64_t c = 0; c < p->columns; c++) {
+            double sum = 0;
+            for (int64_t k = 0; k < p->depth; k++)
+                sum += (double)a[r * a_row + k * a_k] * (double)b[k * b_k + c * b_column];
+            y[r * p->step + c] = (float)sum;
+        }
+}
+
 void run_for(const Instr *o)
 {
     for (*o->var = 0; *o->var < o->count; ++*o->var)

@@ -324,6 +324,31 @@ static void check_store(Check *c, const Stmt *s)
     check_access(c, &s->index, p->extent, s->expr->type.lanes, p->name);
 }
 
+static void check_matrix(Check *c, const MatrixAt *m, int64_t rows, int64_t columns,
+                         bool written)
+{
+    const Param *p = param_of(c, m->param);
+    if (!p)
+        return;
+    check(c, p->dtype == DT_f32 && p->access != (written ? ACCESS_read : ACCESS_write),
+          "a product reads and writes f32 as its parameters allow", p->name);
+    check(c, rows >= 1 && columns >= 1 && m->step >= (m->transposed ? rows : columns),
+          "rows of a matrix lie apart", p->name);
+    Index last = index_plus(m->at, matrix_reach(m, rows, columns) - 1);
+    check_access(c, &m->at, p->extent, 1, p->name);
+    check_access(c, &last, p->extent, 1, p->name);
+}
+
+static void check_product(Check *c, const Stmt *s)
+{
+    const Product *p = s->product;
+    check_matrix(c, &(MatrixAt){s->param, s->index, p->step, false}, p->rows, p->columns, true);
+    check_matrix(c, &p->left, p->rows, p->depth, false);
+    check_matrix(c, &p->right, p->depth, p->columns, false);
+    check(c, s->param != p->left.param && s->param != p->right.param,
+          "a product is written apart from what it reads", c->kernel->name);
+}
+
 static void check_stmt(Check *c, const Stmt *s)
 {
     bool needs = s->kind == ST_let || s->kind == ST_var || s->kind == ST_set ||
@@ -346,6 +371,7 @@ static void check_stmt(Check *c, const Stmt *s)
     case ST_var: check_make(c, s); return;
     case ST_set: check_set(c, s); return;
     case ST_store: check_store(c, s); return;
+    case ST_product: check_product(c, s); return;
     case ST_if: check_if(c, s); return;
     case ST_prefetch:
         param_of(c, s->param);

@@ -190,7 +190,8 @@ static bool reads_outside(const Value *v)
         return false;
     Window w = window_of(v);
     bool direct = v->schedule.algorithm == ALGORITHM_direct ||
-                  v->schedule.algorithm == ALGORITHM_strassen;
+                  v->schedule.algorithm == ALGORITHM_strassen ||
+                  v->schedule.algorithm == ALGORITHM_blas;
     return !direct || window_leaves_map(&w);
 }
 

@@ -379,6 +379,8 @@ static void lower_group(Lower *l, const Group *group)
         lower_window(l);
     else if (anchor->schedule.algorithm == ALGORITHM_toom_cook)
         lower_toom_cook(l);
+    else if (anchor->schedule.algorithm == ALGORITHM_blas)
+        lower_blas(l);
     else if (anchor->schedule.algorithm == ALGORITHM_strassen)
         lower_strassen(l);
     else if (anchor->schedule.algorithm != ALGORITHM_direct)

@@ -105,5 +105,6 @@ void lower_attention(Lower *l);        /* scores, softmax and what reads it */
 void lower_winograd(Lower *l);
 void lower_toom_cook(Lower *l);
 void lower_strassen(Lower *l);
+void lower_blas(Lower *l);
 
 #endif

@@ -109,7 +109,7 @@ static int64_t buffer_at(const Halves *h, int buffer)
 
 /* `at` stands at the block's first row in the upper half, at the panel's first channel in
  * the left half; `bottom` at the same row of the lower. */
-static void build_product(Lower *l, const Halves *h, int n, At at, const At *bottom,
+static void one_product(Lower *l, const Halves *h, int n, At at, const At *bottom,
                           Index number)
 {
     const Strassen *g = &h->g;
@@ -152,7 +152,7 @@ static void build_panel(Lower *l, Halves *h, At at, const At *bottom, Index pane
     int64_t all = h->c.columns.extent;
     h->c.columns.extent = narrow ? g->outputs - (g->panels - 1) * g->width : g->width;
     for (int n = 0; n < PRODUCTS; n++)
-        build_product(l, h, n, at, bottom, number);
+        one_product(l, h, n, at, bottom, number);
     h->c.columns.extent = all;
 }
 

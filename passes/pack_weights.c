@@ -3,13 +3,14 @@
  *   conv2d %x, %w        %w layout panels(64)        (ir/pack.h)
  *   depthwise conv2d     %w layout 2301: [kh][kw][channel]
  *
- *   conv2d .. by strassen(1)   by strassen(1), and %w layout strassen(64); direct where
- *                              pixels turn out unevenly spaced in memory
+ *   conv2d .. by strassen(1)   by strassen(1), and %w layout strassen(64); direct, as from
+ *                              blas, where pixels turn out unevenly spaced in memory
  *
  * A weight with two readers of different mind is stored twice.
  *
  * needs: grouped laid_out   makes: packed   breaks: nothing   leaves: nothing */
 #include "passes/graph_passes.h"
+#include "passes/blas.h"
 #include "passes/strassen.h"
 #include "passes/winograd.h"
 #include <string.h>
@@ -25,6 +26,8 @@ static Layout layout_for(const Value *conv, const Target *target)
         layout.order[n] = 1;
         return layout;
     }
+    if (conv->schedule.algorithm == ALGORITHM_blas)
+        return layout;
     int64_t groups = conv->op == OP_linear ? 1 : conv->attr.groups;
     int64_t outputs = conv->args[1]->type.shape.dim[0] / groups;
     int width = target_panel(target);
@@ -86,12 +89,16 @@ static bool is_shared(const Graph *graph, const Value *weight, const Layout *lay
     return false;
 }
 
-/* Where views leave pixels unevenly spaced, halves of them have no tiles. */
+/* Where views leave pixels unevenly spaced, halves of them have no tiles and a library no
+ * matrix. */
 static void settle_schedules(Graph *graph)
 {
-    FOR_VALUES(v, graph)
-        if (v->schedule.algorithm == ALGORITHM_strassen && !strassen_reaches(graph, v))
+    FOR_VALUES(v, graph) {
+        bool halves = v->schedule.algorithm == ALGORITHM_strassen;
+        bool called = v->schedule.algorithm == ALGORITHM_blas;
+        if ((halves && !rows_are_even(graph, v)) || (called && !blas_reaches(graph, v)))
             v->schedule = (Schedule){.algorithm = ALGORITHM_direct};
+    }
 }
 
 void pass_pack_weights(Graph *graph, const Target *target)

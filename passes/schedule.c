@@ -11,6 +11,7 @@
  * needs: grouped   makes: scheduled   breaks: nothing */
 #include "passes/schedule.h"
 #include "passes/graph_passes.h"
+#include "passes/blas.h"
 #include "passes/strassen.h"
 #include "passes/toom_cook.h"
 #include "passes/winograd.h"
@@ -82,6 +83,7 @@ static double cost_of(const Value *conv, Schedule schedule, const Target *target
     case ALGORITHM_winograd:
     case ALGORITHM_winograd_online: return winograd_cost(conv, schedule, target, balance);
     case ALGORITHM_strassen: return strassen_cost(conv, target);
+    case ALGORITHM_blas:
     case ALGORITHM_toom_cook:
     case ALGORITHM_COUNT: break;
     }
@@ -94,6 +96,10 @@ bool schedule_allowed(const Graph *graph, const Value *conv, Schedule schedule,
     if (schedule.algorithm == ALGORITHM_direct)
         return schedule.tile == 0;
     if (graph->options.plain)
+        return false;
+    if (schedule.algorithm == ALGORITHM_blas)
+        return schedule.tile == 0 && graph->options.blas && value_suits_blas(conv);
+    if (op_info[conv->op].class != CLASS_conv)
         return false;
     if (schedule.algorithm == ALGORITHM_strassen)
         return schedule.tile == STRASSEN_LEVELS && !graph->options.small &&
@@ -117,6 +123,9 @@ static Schedule choose(const Graph *graph, const Value *conv, const Target *targ
     Schedule stem = {ALGORITHM_toom_cook, TOOM_COOK_TILE};
     if (schedule_allowed(graph, conv, stem, target))
         return stem;
+    Schedule library = {.algorithm = ALGORITHM_blas}; /* its speed is unknown */
+    if (schedule_allowed(graph, conv, library, target))
+        return library;
     double least = cost_of(conv, best, target, balance);
     static const Algorithm algorithms[] = {ALGORITHM_strassen, ALGORITHM_winograd,
                                            ALGORITHM_winograd_online};
@@ -183,7 +192,7 @@ static Schedule choose_shared(const Graph *graph, const Value *conv, const Targe
 void pass_schedule(Graph *graph, const Target *target)
 {
     FOR_VALUES(v, graph) {
-        if (v->group < 0 || op_info[v->op].class != CLASS_conv)
+        if (v->group < 0 || (op_info[v->op].class != CLASS_conv && v->op != OP_matmul))
             continue;
         const Schedule *tuned = tuned_for(graph, v, target);
         v->schedule = tuned ? *tuned : choose_shared(graph, v, target);

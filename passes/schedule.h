@@ -9,7 +9,7 @@
 bool schedule_allowed(const Graph *graph, const Value *conv, Schedule schedule,
                       const Target *target);
 /* What the cost model thinks of it, in multiply-adds; 0 of what is never compared
- * (toom_cook). */
+ * (toom_cook, blas). */
 double schedule_cost(const Graph *graph, const Value *conv, Schedule schedule,
                      const Target *target);
 

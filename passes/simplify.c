@@ -149,6 +149,10 @@ static void splice(Block *to, const Block *from)
 static void simplify_stmt(Stmt *s, Block *out)
 {
     s->index = known_index(&s->index);
+    if (s->product) {
+        s->product->left.at = known_index(&s->product->left.at);
+        s->product->right.at = known_index(&s->product->right.at);
+    }
     simplify_block(&s->body);
     simplify_block(&s->other);
     bool nothing = !s->body.first && !s->other.first;
@@ -195,6 +199,10 @@ static void use_block(PtrMap *uses, const Block *block)
         if (s->expr)
             use_expr(uses, s->expr);
         use_index(uses, &s->index);
+        if (s->product) {
+            use_index(uses, &s->product->left.at);
+            use_index(uses, &s->product->right.at);
+        }
         use_block(uses, &s->body);
         use_block(uses, &s->other);
     }

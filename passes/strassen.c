@@ -13,7 +13,7 @@ static int64_t rows_of(const Value *v)
     return shape_count(&v->type.shape) / v->type.shape.dim[channel_of(v)];
 }
 
-static bool is_point(const Value *v)
+bool conv_is_point(const Value *v)
 {
     if (v->op == OP_linear)
         return true;
@@ -26,7 +26,7 @@ static bool is_point(const Value *v)
 bool conv_suits_strassen(const Value *v, const Target *target)
 {
     enum { FEW = 2 }; /* tiles of rows of a half: fewer wait for the weights */
-    if (!is_point(v) || v->type.dtype != DT_f32 || target->lanes == 1)
+    if (!conv_is_point(v) || v->type.dtype != DT_f32 || target->lanes == 1)
         return false;
     const Shape *s = &v->args[1]->type.shape;
     int64_t vectors = 2 * target->lanes, rows = rows_of(v);
@@ -64,7 +64,7 @@ static bool is_inlined(const Value *x)
     return x->op == OP_constant && shape_count(&x->type.shape) == 1;
 }
 
-bool strassen_reaches(const Graph *graph, const Value *conv)
+bool rows_are_even(const Graph *graph, const Value *conv)
 {
     const Group *group = &graph->groups.at[conv->group];
     const Value *result = group->members.at[group->members.n - 1], *x = conv->args[0];

@@ -25,9 +25,12 @@ typedef struct Strassen {
 /* Can it be computed so at all? One window position that stays on the map, no groups,
  * an even number of pixels, channels whose halves fill vectors. */
 bool conv_suits_strassen(const Value *conv, const Target *target);
-/* With layouts known: pixels are evenly spaced in all that the group reads and writes at
- * the same pixel, and channels lie side by side. */
-bool strassen_reaches(const Graph *graph, const Value *conv);
+/* A linear layer, or a convolution with one window position that stays on the map and no
+ * groups. */
+bool conv_is_point(const Value *conv);
+/* With layouts known: pixels are evenly spaced in all that the group of a point's
+ * convolution reads and writes at the same pixel, and channels lie side by side. */
+bool rows_are_even(const Graph *graph, const Value *conv);
 Strassen strassen_of(const Value *conv, const Target *target);
 
 #endif

@@ -1,6 +1,7 @@
 /* How much workspace the steps of a group need for themselves. */
 #include "passes/temporary.h"
 #include "passes/attention.h"
+#include "passes/blas.h"
 #include "passes/contraction.h"
 #include "passes/inputs.h"
 #include "passes/strassen.h"
@@ -59,6 +60,8 @@ Temporary group_temporary(const Group *group, const Target *target)
 {
     if (group->anchor->schedule.algorithm == ALGORITHM_toom_cook)
         return toom_cook_temporary(group, target);
+    if (group->anchor->schedule.algorithm == ALGORITHM_blas)
+        return (Temporary){.per_thread = temporary_align(blas_scratch(group->anchor) * 4)};
     if (group->anchor->schedule.algorithm == ALGORITHM_strassen)
         return strassen_temporary(group->anchor, target);
     if (schedule_is_winograd(group->anchor->schedule))

@@ -115,6 +115,12 @@ static void copy_stmt(Unroll *u, const Stmt *s, Block *out)
     if (s->expr)
         copy->expr = expr_rewrite(u->arena, s->expr, copy_leaf, u);
     copy->index = copy_index(u, &s->index);
+    if (s->product) {
+        copy->product = NEW(u->arena, Product, 1);
+        *copy->product = *s->product;
+        copy->product->left.at = copy_index(u, &s->product->left.at);
+        copy->product->right.at = copy_index(u, &s->product->right.at);
+    }
     if (s->kind == ST_let || s->kind == ST_var)
         copy->reg = fresh_reg(u, s->reg);
     else if (s->reg)

@@ -23,7 +23,7 @@ typedef struct CommandOptions {
     int skips, dims;
     int max_threads, threads, runs, time;
     uint64_t seed;
-    bool exact, whole, plain, small, keep_norms, o0, time_passes, layers, verbose, debug, help;
+    bool exact, whole, plain, small, blas, keep_norms, o0, time_passes, layers, verbose, debug, help;
     bool compare, paper, nodes;
 } CommandOptions;
 

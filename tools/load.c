@@ -65,7 +65,7 @@ Graph *load_model(Context *c, const char *path, bool need_weights)
     Graph *graph = read_model(c, path);
     if (!graph)
         return NULL;
-    graph->options = (Options){.plain = c->o.plain, .small = c->o.small,
+    graph->options = (Options){.plain = c->o.plain, .small = c->o.small, .blas = c->o.blas,
                                .keep_norms = c->o.keep_norms, .max_threads = c->o.max_threads};
     if (c->o.tuned && !(graph->options.tuning = tuning_read(c->arena, c->diag, c->o.tuned)))
         return NULL;

@@ -68,6 +68,8 @@ static const OptionRow options[] = {
     ROW("--max-threads", "N", COMPILES " tune", K_int, max_threads, "most threads of a run (8; embedded: 1)"),
     ROW("--plain", NULL, COMPILES, K_flag, plain, "no algorithm that changes rounding"),
     ROW("--small", NULL, COMPILES " tune", K_flag, small, "no algorithm that enlarges weights"),
+    ROW("--blas", NULL, COMPILES " tune", K_flag, blas,
+        "large products by OpenBLAS: for machines that there are no tiles for"),
     ROW("--tuned", "FILE", COMPILES, K_text, tuned, "schedules of layers as vtc tune measured them"),
     ROW("-O0", NULL, COMPILES, K_flag, o0, "only the passes that must run"),
     ROW("--passes", "LIST", COMPILES, K_text, passes, "of the optional passes only these"),
@@ -248,6 +250,10 @@ static int check_call(Context *c)
     c->backend = c->o.backend && strcmp(c->o.backend, "llvm") == 0 ? BACKEND_llvm : BACKEND_c;
     if (c->o.backend && c->backend == BACKEND_c && strcmp(c->o.backend, "c") != 0)
         return call_error("there is no back end", c->o.backend);
+    if (c->o.blas && c->o.profile)
+        return call_error("a profile without libraries takes no", "--blas");
+    if (c->o.blas && (*c->target->cc || c->target->freestanding))
+        return call_error("there is no OpenBLAS for --blas for", c->target->name);
     PipelineOptions pipeline = pipeline_options(c);
     if (!pipeline_accepts(&pipeline, c->arena, c->diag))
         return context_finish(c, EXIT_CALL);

@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_CANDIDATES = 16, LEAST_ROUNDS = 3, FINAL_ROUNDS = 20 };
+enum { MOST_CANDIDATES = 18, LEAST_ROUNDS = 3, FINAL_ROUNDS = 20 };
 
 /* Faster by less is noise: the cost model's choice stands. */
 static const double worth = 0.97;
@@ -103,7 +103,8 @@ static bool add_candidates(Tune *t)
 {
     bool good = add_candidate(t, (Schedule){ALGORITHM_direct, 0}) &&
                 add_candidate(t, (Schedule){ALGORITHM_toom_cook, TOOM_COOK_TILE}) &&
-                add_candidate(t, (Schedule){ALGORITHM_strassen, STRASSEN_LEVELS});
+                add_candidate(t, (Schedule){ALGORITHM_strassen, STRASSEN_LEVELS}) &&
+                add_candidate(t, (Schedule){ALGORITHM_blas, 0});
     for (int tile = 2; good && tile <= BILINEAR_MOST; tile++)
         good = add_candidate(t, (Schedule){ALGORITHM_winograd, tile}) &&
                add_candidate(t, (Schedule){ALGORITHM_winograd_online, tile});

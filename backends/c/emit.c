@@ -28,6 +28,28 @@ static void store(const Kernel *k, const Stmt *s, Text *out)
     text_add(out, s->expr->type.lanes == 1 ? ";\n" : ");\n");
 }
 
+static void matrix(const Kernel *k, const MatrixAt *m, Text *out)
+{
+    text_printf(out, "%s + (", k->params.at[m->param].name);
+    c_index(&m->at, out);
+    text_printf(out, "), %lld", (long long)m->step);
+}
+
+/* Of cblas.h: 101 rows are dense, 111 as it lies, 112 transposed. */
+static void product(const Kernel *k, const Stmt *s, Text *out)
+{
+    const Product *p = s->product;
+    text_printf(out, "cblas_sgemm(101, %d, %d, %lld, %lld, %lld, 1.0f, ",
+                p->left.transposed ? 112 : 111, p->right.transposed ? 112 : 111,
+                (long long)p->rows, (long long)p->columns, (long long)p->depth);
+    matrix(k, &p->left, out);
+    text_add(out, ", ");
+    matrix(k, &p->right, out);
+    text_add(out, ", 0.0f, ");
+    matrix(k, &(MatrixAt){s->param, s->index, p->step, false}, out);
+    text_add(out, ");\n");
+}
+
 static void statement(const Kernel *k, const Stmt *s, int depth, Text *out)
 {
     indent(depth, out);
@@ -63,6 +85,7 @@ static void statement(const Kernel *k, const Stmt *s, int depth, Text *out)
         text_add(out, ";\n");
         return;
     case ST_store: store(k, s, out); return;
+    case ST_product: product(k, s, out); return;
     case ST_if:
         text_add(out, "if (");
         c_index(&s->index, out);
@@ -219,9 +242,11 @@ static void runners(const Program *p, const Abi *abi, Text *out)
                 "    if (status != VTC_OK)\n        return status;\n"
                 "    if (first < 0 || first > last || last > %d)\n"
                 "        return VTC_ERR_RANGE;\n"
+                "%s"
                 "    for (int i = first; i < last; i++)\n"
                 "        vtc_dispatch(executor, steps[i].run, &call, steps[i].tasks);\n"
-                "    return VTC_OK;\n}\n\n", abi->name, p->steps.n);
+                "    return VTC_OK;\n}\n\n", abi->name, p->steps.n,
+                program_has_products(p) ? "    blas_one_thread();\n" : "");
     text_printf(out,
                 "static int run_all(const void *weights, const void *const *inputs,\n"
                 "    void *const *outputs, void *workspace, const VtcExecutor *executor)\n{\n"

@@ -169,10 +169,27 @@ static void library(const Target *target, Text *out)
                       "#define fmaf __builtin_fmaf\n\n");
 }
 
+/* As cblas.h has it, whose enumerations are ints. A BLAS with threads of its own is told
+ * to use one: tasks are shared out by the executor. */
+static void blas(Text *out)
+{
+    text_add(out,
+             "extern void cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, int k,\n"
+             "                        float alpha, const float *a, int lda, const float *b,\n"
+             "                        int ldb, float beta, float *c, int ldc);\n"
+             "#if defined(__GNUC__)\n"
+             "extern void openblas_set_num_threads(int threads) __attribute__((weak));\n"
+             "static void blas_one_thread(void)\n{\n    if (openblas_set_num_threads)\n"
+             "        openblas_set_num_threads(1);\n}\n"
+             "#else\nstatic void blas_one_thread(void) {}\n#endif\n\n");
+}
+
 void c_prelude(const Program *p, Text *out)
 {
     bool vectors = p->target->lanes > 1;
     library(p->target, out);
+    if (program_has_products(p))
+        blas(out);
     if (!vectors) {
         text_add(out, "#if defined(__GNUC__)\n"
                       "#define INL static inline __attribute__((unused))\n"

@@ -163,6 +163,30 @@ static void store(Walk *w, const Stmt *s)
                      (unsigned)dtype_info[s->expr->type.dtype].bytes);
 }
 
+LLVMValueRef llvm_external(Unit *u, const char *name, LLVMTypeRef type)
+{
+    LLVMValueRef f = LLVMGetNamedFunction(u->module, name);
+    return f ? f : LLVMAddFunction(u->module, name, type);
+}
+
+/* Of cblas.h: 101 rows are dense, 111 as it lies, 112 transposed. */
+static void product(Walk *w, const Stmt *s)
+{
+    Unit *u = w->u;
+    const Product *p = s->product;
+    LLVMTypeRef i = u->i32, f = u->f32, m = u->pointer;
+    LLVMTypeRef takes[] = {i, i, i, i, i, i, f, m, i, m, i, f, m, i};
+    LLVMTypeRef type = LLVMFunctionType(u->none, takes, 14, false);
+    LLVMValueRef args[] = {
+        llvm_int(u, 101), llvm_int(u, p->left.transposed ? 112 : 111),
+        llvm_int(u, p->right.transposed ? 112 : 111), llvm_int(u, p->rows),
+        llvm_int(u, p->columns), llvm_int(u, p->depth), LLVMConstReal(f, 1),
+        llvm_place(w, p->left.param, &p->left.at), llvm_int(u, p->left.step),
+        llvm_place(w, p->right.param, &p->right.at), llvm_int(u, p->right.step),
+        LLVMConstReal(f, 0), llvm_place(w, s->param, &s->index), llvm_int(u, p->step)};
+    LLVMBuildCall2(u->b, type, llvm_external(u, "cblas_sgemm", type), args, 14, "");
+}
+
 static void statement(Walk *w, const Stmt *s)
 {
     switch (s->kind) {
@@ -182,6 +206,7 @@ static void statement(Walk *w, const Stmt *s)
         LLVMBuildStore(w->u->b, llvm_expr(w, s->expr), llvm_names_get(&w->names, s->reg));
         return;
     case ST_store: store(w, s); return;
+    case ST_product: product(w, s); return;
     case ST_if: branch(w, s); return;
     case ST_prefetch: prefetch(w, s); return;
     case ST_comment: return;

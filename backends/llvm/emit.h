@@ -65,6 +65,8 @@ LLVMValueRef llvm_names_get(const NameTable *names, const void *key);
 LLVMValueRef llvm_function(Unit *unit, const char *name, LLVMTypeRef type, bool visible);
 void llvm_attribute(const Unit *unit, LLVMValueRef function, unsigned at, const char *name,
                     uint64_t value);
+/* A function of a library. */
+LLVMValueRef llvm_external(Unit *unit, const char *name, LLVMTypeRef type);
 LLVMValueRef llvm_int(const Unit *unit, int64_t value); /* i32 */
 LLVMValueRef llvm_word(const Unit *unit, int64_t value);
 LLVMValueRef llvm_null(const Unit *unit);

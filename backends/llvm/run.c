@@ -186,6 +186,21 @@ static void run_step(const Body *f, LLVMValueRef call, LLVMValueRef i)
     LLVMBuildCall2(u->b, u->dispatch, u->dispatch_function, args, 4, "");
 }
 
+/* A BLAS with threads of its own is told to use one, where it can be told. */
+static void blas_one_thread(const Body *f)
+{
+    Unit *u = f->u;
+    LLVMTypeRef type = LLVMFunctionType(u->none, &u->i32, 1, false);
+    LLVMValueRef tell = llvm_external(u, "openblas_set_num_threads", type), one = llvm_int(u, 1);
+    LLVMBasicBlockRef has = new_block(f, "has"), done = new_block(f, "told");
+    LLVMSetLinkage(tell, LLVMExternalWeakLinkage);
+    LLVMBuildCondBr(u->b, is_null(u, tell), done, has);
+    begin(f, has);
+    LLVMBuildCall2(u->b, type, tell, &one, 1, "");
+    LLVMBuildBr(u->b, done);
+    begin(f, done);
+}
+
 static void run_steps(Unit *u)
 {
     Body f = {u, llvm_function(u, "run_steps", u->run_steps, false)};
@@ -196,6 +211,8 @@ static void run_steps(Unit *u)
                                          u->check_function, args, 3, "");
     refuse_if(&f, LLVMBuildICmp(u->b, LLVMIntNE, status, llvm_int(u, VTC_OK), ""), status);
     check_range(&f, given(&f, 5), given(&f, 6));
+    if (program_has_products(u->program))
+        blas_one_thread(&f);
     Loop loop = begin_loop(&f, given(&f, 5), given(&f, 6));
     run_step(&f, call, loop.i);
     end_loop(&f, &loop);
