@@ -21,7 +21,8 @@
  * come in while others are multiplied. The factors are fitted to 130 measured layers (64
  * to 512 channels, 7x7 to 56x56, strides 1 and 2, all tiles, both forms) on a machine
  * where expanded weights wait for memory; on one where less so, 200 more (of 16 and 32
- * groups too) want 6 to 11 for a term of a transform, the first 17: it stands between.
+ * groups too) want 6 to 11 for a term of a transform, the first 17: it stands between. So
+ * do the balances of AVX-512: the first machine's memory wants 5, another's 1.2.
  *
  *   product    ahead     .66   wide panels of expanded weights
  *              online   1.28   narrow ones, sums in and out of registers more often
@@ -32,9 +33,9 @@
  *   tile       by panels 1.5 balance, each byte of transformed inputs and products that
  *                        the second-level cache does not hold; every panel reads them
  *
- * Larger tiles round more: each step up in tile has to pay for itself. */
+ * Larger tiles round more: of two that cost about the same the smaller is taken. */
 static const double product_ahead = .66, product_online = 1.28, transform_term = 12,
-                    weight_online = 1.3, spilled = 1.5, step_of_tile = .02;
+                    weight_online = 1.3, spilled = 1.5, step_of_tile = .005;
 
 static double spilled_bytes(const Winograd *g, const Target *target)
 {
