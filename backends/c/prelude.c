@@ -169,6 +169,19 @@ static void library(const Target *target, Text *out)
                       "#define fmaf __builtin_fmaf\n\n");
 }
 
+/* Left to itself, gcc divides registers loop by loop and spills sums to do so. By
+ * priority it spills none of a tile that fills 32 registers, several in a kernel
+ * included; where there are 16, one region of them all is what spills least. */
+static void register_allocation(const Target *target, Text *out)
+{
+    enum { FEW = 16 };
+    bool many = target->tile_rows * target->tile_vectors > FEW;
+    text_printf(out, "/* gcc would divide registers loop by loop, and spill sums to do so. */\n"
+                     "#if defined(__GNUC__) && !defined(__clang__)\n"
+                     "#pragma GCC optimize(\"%s\")\n#endif\n\n",
+                many ? "ira-algorithm=priority" : "ira-region=one");
+}
+
 /* As cblas.h has it, whose enumerations are ints. A BLAS with threads of its own is told
  * to use one: tasks are shared out by the executor. */
 static void blas(Text *out)
@@ -210,10 +223,8 @@ void c_prelude(const Program *p, Text *out)
                   "#if defined(__clang__)\n"
                   "#define STEP __attribute__((disable_tail_calls))\n#else\n"
                   "#define STEP __attribute__((optimize(\"no-optimize-sibling-calls\")))\n"
-                  "#endif\n\n"
-                  "/* gcc would divide registers loop by loop, and spill sums to do so. */\n"
-                  "#if defined(__GNUC__) && !defined(__clang__)\n"
-                  "#pragma GCC optimize(\"ira-region=one\")\n#endif\n\n");
+                  "#endif\n\n");
+    register_allocation(p->target, out);
     scalar_helpers(out);
     text_add(out, "/* A hint, never an access (the address may lie outside): into the L2 cache. */\n"
                   "/* L1 has no room for it until it is used. */\n"
