@@ -23,19 +23,25 @@ static void print_index(const Index *index, Text *out)
         if (!first)
             text_add(out, " + ");
         text_add(out, t->var->name);
-        if (t->factor != 1)
-            text_printf(out, "*%lld", (long long)t->factor);
+        if (t->factor != 1) {
+            text_add(out, "*");
+            text_integer(out, t->factor);
+        }
         first = false;
     }
-    if (first || index->base)
-        text_printf(out, "%s%lld", first ? "" : " + ", (long long)index->base);
+    if (first || index->base) {
+        text_add(out, first ? "" : " + ");
+        text_integer(out, index->base);
+    }
 }
 
 static void print_ltype(LType type, Text *out)
 {
     text_add(out, dtype_info[type.dtype].name);
-    if (type.lanes > 1)
-        text_printf(out, "x%d", type.lanes);
+    if (type.lanes > 1) {
+        text_add(out, "x");
+        text_integer(out, type.lanes);
+    }
 }
 
 /* The shortest digits that read back to the same f32. */
@@ -67,10 +73,13 @@ static void print_element(const Reg *reg, const Index *index, Text *out)
 /* name[offset] or name[offset .. lanes] */
 static void print_access(const Kernel *k, int param, const Index *index, int lanes, Text *out)
 {
-    text_printf(out, "%s[", k->params.at[param].name);
+    text_add(out, k->params.at[param].name);
+    text_add(out, "[");
     print_index(index, out);
-    if (lanes > 1)
-        text_printf(out, " .. %d", lanes);
+    if (lanes > 1) {
+        text_add(out, " .. ");
+        text_integer(out, lanes);
+    }
     text_add(out, "]");
 }
 
@@ -97,7 +106,8 @@ static void print_expr(const Kernel *kernel, const Expr *e, Text *out)
     case EX_le: case EX_select: case EX_exp: case EX_log: case EX_tanh: case EX_erf:
     case EX_pow: case EXPR_COUNT: break;
     }
-    text_printf(out, "%s(", expr_info[e->op].name);
+    text_add(out, expr_info[e->op].name);
+    text_add(out, "(");
     for (int i = 0; i < expr_info[e->op].args; i++) {
         text_add(out, i ? ", " : "");
         print_expr(kernel, e->arg[i], out);
@@ -133,13 +143,14 @@ static void print_block(const Kernel *kernel, const Block *block, int depth, Tex
 
 static void print_stmt(const Kernel *k, const Stmt *s, int depth, Text *out)
 {
-    text_printf(out, "%*s", depth * 2, "");
+    text_indent(out, depth);
     switch (s->kind) {
     case ST_for:
         text_printf(out, "for %s < %lld%s {\n", s->var->name, (long long)s->count,
                     s->unroll ? " unroll" : "");
         print_block(k, &s->body, depth + 1, out);
-        text_printf(out, "%*s}\n", depth * 2, "");
+        text_indent(out, depth);
+        text_add(out, "}\n");
         return;
     case ST_iload:
         text_printf(out, "index %s = ", s->var->name);
@@ -178,10 +189,12 @@ static void print_stmt(const Kernel *k, const Stmt *s, int depth, Text *out)
         text_printf(out, " < %lld {\n", (long long)s->limit);
         print_block(k, &s->body, depth + 1, out);
         if (s->other.first) {
-            text_printf(out, "%*s} else {\n", depth * 2, "");
+            text_indent(out, depth);
+            text_add(out, "} else {\n");
             print_block(k, &s->other, depth + 1, out);
         }
-        text_printf(out, "%*s}\n", depth * 2, "");
+        text_indent(out, depth);
+        text_add(out, "}\n");
         return;
     case ST_prefetch:
         text_printf(out, "prefetch %s[", k->params.at[s->param].name);

@@ -291,12 +291,12 @@ static const char *kernel_about(Lower *l)
 /* Two kernels are one when their text is the same but for the name. */
 static Kernel *kernel_share(Lower *l, Kernel *kernel)
 {
-    Text mine = text_new(l->arena);
-    kernel_print(kernel, &mine);
-    kernel->text = text_str(&mine);
+    l->text.n = 0;
+    kernel_print(kernel, &l->text);
     for (int i = 0; i < l->program->kernels.n; i++)
-        if (strcmp(l->program->kernels.at[i]->text, kernel->text) == 0)
+        if (strcmp(l->program->kernels.at[i]->text, text_str(&l->text)) == 0)
             return l->program->kernels.at[i];
+    kernel->text = arena_strdup(l->arena, text_str(&l->text));
     kernel->index = l->program->kernels.n;
     kernel->name = arena_printf(l->arena, "k%d_%s", kernel->index, kernel->name);
     VEC_PUSH(l->arena, l->program->kernels, kernel);
@@ -419,7 +419,8 @@ Program *lower(Graph *graph, const Target *target)
     *program = (Program){.arena = arena, .name = graph->name, .target = target,
                          .graph = graph, .workspace_bytes = graph->workspace_bytes,
                          .max_threads = graph->options.max_threads};
-    Lower l = {.arena = arena, .graph = graph, .target = target, .program = program};
+    Lower l = {.arena = arena, .graph = graph, .target = target, .program = program,
+               .text = text_new(arena)};
     add_weight_sections(&l);
     FOR_VALUES(v, graph) {
         if (v->group < 0)

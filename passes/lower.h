@@ -35,6 +35,7 @@ typedef struct Lower {
     int operands;
     Operand operand[MAX_OPERANDS];
     int64_t *section_of; /* by value id: section index + 1 */
+    Text text;           /* of the last kernel: room for the next one's */
 } Lower;
 
 /* Opens the kernel of the current group: operand 0 and one for every value that

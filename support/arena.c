@@ -1,10 +1,14 @@
-/* The arena: chunks of growing size, bump-allocated, released together. */
+/* The arena: chunks of growing size, bump-allocated, released together. Large ones lie in
+ * huge pages where the system has them: a third of the time that a network's loops took
+ * went to pages met for the first time. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "support/arena.h"
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #ifndef __has_feature
 #define __has_feature(x) 0
@@ -19,6 +23,7 @@ enum { GAP = 0 };
 #endif
 
 enum { FIRST_CHUNK = 64 * 1024, LARGE = 1024 * 1024, CHUNK_HEAD = 64 };
+enum { MOST_CHUNK = 8 * 1024 * 1024, HUGE_PAGE = 2 * 1024 * 1024 };
 
 typedef struct Chunk {
     struct Chunk *next;
@@ -40,8 +45,12 @@ static Chunk *chunk_new(size_t size)
 {
     void *memory = NULL;
     if (size > SIZE_MAX - CHUNK_HEAD ||
-        posix_memalign(&memory, 64, size + CHUNK_HEAD) != 0)
+        posix_memalign(&memory, size >= HUGE_PAGE ? HUGE_PAGE : 64, size + CHUNK_HEAD) != 0)
         out_of_memory();
+#ifdef MADV_HUGEPAGE
+    if (size >= HUGE_PAGE)
+        madvise(memory, size + CHUNK_HEAD, MADV_HUGEPAGE); /* refused: small pages do */
+#endif
     Chunk *chunk = memory;
     *chunk = (Chunk){.size = size};
     ASAN_POISON_MEMORY_REGION((char *)chunk + CHUNK_HEAD, size);
@@ -89,7 +98,7 @@ void *arena_alloc(Arena *arena, size_t size)
         Chunk *c = arena->chunks;
         size_t start = c ? (c->used + GAP + align - 1) & ~(align - 1) : 0;
         if (!c || start + size > c->size) {
-            size_t wish = c && c->size < LARGE ? c->size * 2 : FIRST_CHUNK;
+            size_t wish = !c ? FIRST_CHUNK : c->size < MOST_CHUNK ? c->size * 2 : MOST_CHUNK;
             c = chunk_new(wish > 2 * size ? wish : 2 * size);
             c->next = arena->chunks;
             arena->chunks = c;

@@ -32,15 +32,38 @@ void text_add(Text *text, const char *s)
 
 void text_printf(Text *text, const char *format, ...)
 {
+    enum { MOSTLY = 80 }; /* formatted once where that is enough */
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    text_reserve(text, MOSTLY);
+    size_t room = text->cap - text->n;
+    int n = vsnprintf(text->at + text->n, room, format, args);
     va_end(args);
-    text_reserve(text, (size_t)n);
-    vsnprintf(text->at + text->n, (size_t)n + 1, format, again);
+    if ((size_t)n >= room) {
+        text_reserve(text, (size_t)n);
+        vsnprintf(text->at + text->n, (size_t)n + 1, format, again);
+    }
     va_end(again);
     text->n += (size_t)n;
+}
+
+void text_indent(Text *text, int depth)
+{
+    for (int i = 0; i < depth; i++)
+        text_addn(text, "  ", 2);
+}
+
+void text_integer(Text *text, int64_t n)
+{
+    char digits[24], *at = digits + sizeof digits;
+    uint64_t rest = n < 0 ? -(uint64_t)n : (uint64_t)n;
+    do
+        *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (n < 0)
+        *--at = '-';
+    text_addn(text, at, (size_t)(digits + sizeof digits - at));
 }
 
 void text_double(Text *text, double value)
