@@ -171,18 +171,30 @@ void file_cleanup_on_signals(void (*also)(void))
         sigaction(numbers[i], &action, NULL);
 }
 
+/* A file that is there but not yet remembered would outlive an interruption. */
+static int make_remembered(char *beside, const char *path)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int fd = mkstemp(beside), error = errno;
+    if (fd >= 0 && !remember(beside, path)) {
+        unlink(beside);
+        close(fd);
+        fd = -1;
+        error = ENFILE;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return fd;
+}
+
 /* A new file beside `path`, remembered until it has its name. */
 static FILE *open_beside(OutFile *out, const char *path)
 {
-    int fd = mkstemp(out->beside);
+    int fd = make_remembered(out->beside, path);
     if (fd < 0)
         return NULL;
-    if (!remember(out->beside, path)) {
-        unlink(out->beside);
-        close(fd);
-        errno = ENFILE;
-        return NULL;
-    }
     mode_t mask = umask(0);
     umask(mask);
     fchmod(fd, 0666 & ~mask);
