@@ -3,11 +3,6 @@
 #include "frontend/ast.h"
 #include <string.h>
 
-static void indent(Text *out, int depth)
-{
-    text_printf(out, "%*s", 4 * depth, "");
-}
-
 /* With the escapes of the language, which has fewer than C. */
 static void string_print(const char *s, Text *out)
 {
@@ -205,13 +200,13 @@ static void items_print(const ItemList *items, int depth, Text *out)
         return;
     text_add(out, " {\n");
     for (int i = 0; i < items->n; i++) {
-        indent(out, depth + 1);
+        text_indent(out, 4 * (depth + 1));
         text_add(out, items->at[i]->word.text);
         for (int k = 0; k < items->at[i]->data.n; k++)
             datum_print(&items->at[i]->data.at[k], out);
         text_add(out, "\n");
     }
-    indent(out, depth);
+    text_indent(out, 4 * depth);
     text_add(out, "}");
 }
 
@@ -254,7 +249,7 @@ static void if_print(const Stmt *stmt, int depth, Text *out)
 
 static void stmt_print(const Stmt *stmt, int depth, Text *out)
 {
-    indent(out, depth);
+    text_indent(out, 4 * depth);
     switch (stmt->kind) {
     case STMT_assign:
         assign_print(stmt, out);
@@ -299,7 +294,7 @@ static void block_print(const Block *block, int depth, Text *out)
     text_add(out, " {\n");
     for (int i = 0; i < block->stmts.n; i++)
         stmt_print(block->stmts.at[i], depth + 1, out);
-    indent(out, depth);
+    text_indent(out, 4 * depth);
     text_add(out, "}");
 }
 

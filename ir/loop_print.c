@@ -143,13 +143,13 @@ static void print_block(const Kernel *kernel, const Block *block, int depth, Tex
 
 static void print_stmt(const Kernel *k, const Stmt *s, int depth, Text *out)
 {
-    text_indent(out, depth);
+    text_indent(out, 2 * depth);
     switch (s->kind) {
     case ST_for:
         text_printf(out, "for %s < %lld%s {\n", s->var->name, (long long)s->count,
                     s->unroll ? " unroll" : "");
         print_block(k, &s->body, depth + 1, out);
-        text_indent(out, depth);
+        text_indent(out, 2 * depth);
         text_add(out, "}\n");
         return;
     case ST_iload:
@@ -189,11 +189,11 @@ static void print_stmt(const Kernel *k, const Stmt *s, int depth, Text *out)
         text_printf(out, " < %lld {\n", (long long)s->limit);
         print_block(k, &s->body, depth + 1, out);
         if (s->other.first) {
-            text_indent(out, depth);
+            text_indent(out, 2 * depth);
             text_add(out, "} else {\n");
             print_block(k, &s->other, depth + 1, out);
         }
-        text_indent(out, depth);
+        text_indent(out, 2 * depth);
         text_add(out, "}\n");
         return;
     case ST_prefetch:

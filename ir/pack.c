@@ -29,8 +29,6 @@ static Bilinear row_algorithm(const Value *w)
     return bilinear_shared(w->layout.tile, (int)w->type.shape.dim[3], w->layout.stride);
 }
 
-enum { STRASSEN_PRODUCTS = 7 };
-
 static Panels halves_of(const Value *w)
 {
     Panels p = panels_of(w, 1, w->layout.panel);

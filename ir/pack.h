@@ -36,6 +36,7 @@ int64_t panels_count(const Panels *panels); /* elements */
  *
  * where T1 = B12 - B11, T2 = B22 - T1, T3 = B22 - B12, T4 = T2 - B21
  * (passes/lower_strassen.c). */
+enum { STRASSEN_PRODUCTS = 7 };
 
 /* LAYOUT_toom_cook of a weight [O, I, kh, kw]: for stride s,
  *

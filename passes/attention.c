@@ -106,7 +106,7 @@ static void cut_mixing(Attention *a)
 static void cut_pooling(Attention *a)
 {
     enum { MOST = 64 };
-    a->tasks = a->pixels >= 1024 ? 8 : 4;
+    a->tasks = a->pixels >= 1024 ? ATTENTION_MOST_TASKS : ATTENTION_MOST_TASKS / 2;
     a->rounds = divided_up(a->pixels, a->tasks * MOST);
     a->chunk = divided_up(a->pixels, a->tasks * a->rounds);
     a->chunks = divided_up(a->pixels, a->chunk);

@@ -25,6 +25,8 @@ typedef struct Attention {
     int64_t part;          /* over pixels: f32 elements that a task leaves */
 } Attention;
 
+enum { ATTENTION_MOST_TASKS = 8 }; /* over pixels */
+
 /* What a product computes with the softmax it reads; false where it is no such product,
  * or is not worth it. Uses must be counted. */
 bool attention_match(const Graph *graph, const Value *product, Attention *attention);

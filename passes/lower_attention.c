@@ -480,7 +480,7 @@ static void build_weights(Lower *l, const Fused *f, const Piece *vector)
 {
     const Attention *a = &f->a;
     int lanes = vector->lanes;
-    const Expr *top = NULL, *sum = NULL, *e[MAX_OPERANDS];
+    const Expr *top = NULL, *sum = NULL, *e[ATTENTION_MOST_TASKS];
     for (int64_t i = 0; i < a->tasks; i++) {
         Index at = top_at(f, index_const(i * a->part), vector->start);
         e[i] = build_let(&l->b, "t", load(l, f->parts, at, lanes));

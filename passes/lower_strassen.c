@@ -37,7 +37,7 @@ static const struct {
     {S1, NONE, U2_P5, U2, C22, U3},
     {S4, U2_P5, NONE, NONE, C12, NONE},
 };
-enum { PRODUCTS = sizeof products / sizeof *products };
+_Static_assert(sizeof products / sizeof *products == STRASSEN_PRODUCTS, "packed in this order");
 
 typedef struct Halves {
     Strassen g;
@@ -148,10 +148,10 @@ static void build_panel(Lower *l, Halves *h, At at, const At *bottom, Index pane
 {
     const Strassen *g = &h->g;
     at_move(&at, l->operands, &h->c.columns, index_mul(panel, g->width));
-    at.index[h->c.b] = index_mul(panel, PRODUCTS * g->inputs * g->width);
+    at.index[h->c.b] = index_mul(panel, STRASSEN_PRODUCTS * g->inputs * g->width);
     int64_t all = h->c.columns.extent;
     h->c.columns.extent = narrow ? g->outputs - (g->panels - 1) * g->width : g->width;
-    for (int n = 0; n < PRODUCTS; n++)
+    for (int n = 0; n < STRASSEN_PRODUCTS; n++)
         one_product(l, h, n, at, bottom, number);
     h->c.columns.extent = all;
 }

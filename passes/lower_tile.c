@@ -229,7 +229,8 @@ static void sums_end(Lower *l, const Tile *t)
 void tile_build(Lower *l, const Contraction *c, const TilePlace *place, TileWork work,
                 const Stretch *stretch)
 {
-    Tile t = {.c = c, .at = place->at, .rows = place->rows, .columns = place->columns, .stretch = stretch};
+    Tile t = {.c = c, .at = place->at, .rows = place->rows, .columns = place->columns,
+              .stretch = stretch};
     Piece pieces[MAX_PIECES];
     int n = pieces_cut(place->columns, c->lanes, pieces);
     for (int i = 0; i < n; i++)

@@ -219,7 +219,8 @@ static void window_tile(Lower *l, const Windowed *win, Tile *t)
 }
 
 /* `count` times as many vectors as the tile has, from channel `start` on. */
-static void window_run(Lower *l, const Windowed *win, const Tile *tile, int64_t start, int64_t count)
+static void window_run(Lower *l, const Windowed *win, const Tile *tile, int64_t start,
+                       int64_t count)
 {
     if (count == 0)
         return;

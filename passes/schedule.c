@@ -10,8 +10,8 @@
  *
  * needs: grouped   makes: scheduled   breaks: nothing */
 #include "passes/schedule.h"
-#include "passes/graph_passes.h"
 #include "passes/blas.h"
+#include "passes/graph_passes.h"
 #include "passes/strassen.h"
 #include "passes/toom_cook.h"
 #include "passes/winograd.h"

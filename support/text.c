@@ -48,10 +48,10 @@ void text_printf(Text *text, const char *format, ...)
     text->n += (size_t)n;
 }
 
-void text_indent(Text *text, int depth)
+void text_indent(Text *text, int columns)
 {
-    for (int i = 0; i < depth; i++)
-        text_addn(text, "  ", 2);
+    for (int i = 0; i < columns; i++)
+        text_addn(text, " ", 1);
 }
 
 void text_integer(Text *text, int64_t n)

@@ -20,7 +20,7 @@ void text_add(Text *text, const char *s);
 void text_addn(Text *text, const char *s, size_t n);
 void text_printf(Text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void text_indent(Text *text, int depth); /* two spaces each */
+void text_indent(Text *text, int columns); /* so many spaces */
 void text_integer(Text *text, int64_t n); /* what loops print most, without a format */
 /* Shortest decimal form that reads back to the same double ("1", "0.1", "inf"). */
 void text_double(Text *text, double value);

@@ -60,6 +60,7 @@ init`, seed 1; trained ones where they lie beside it), run on a photograph, and 
 with the graph interpreter in double. The worst error is of an output (scores before
 their argmax where there are class maps), in parts of its range; at most 1e-4 is
 allowed. Classes: how many places of a class map have another one; at most 1 in 1000 may.
+A row stays until its network is run again.
 
 | network | MMAC | | worst error | classes differ | 2 threads | LLVM |
 |---|---|---|---|---|---|---|

@@ -6,11 +6,6 @@
 
 static void block(const Kernel *k, const Block *b, int depth, Text *out);
 
-static void indent(int depth, Text *out)
-{
-    text_printf(out, "%*s", depth * 4, "");
-}
-
 static void store(const Kernel *k, const Stmt *s, Text *out)
 {
     const Param *p = &k->params.at[s->param];
@@ -52,13 +47,13 @@ static void product(const Kernel *k, const Stmt *s, Text *out)
 
 static void statement(const Kernel *k, const Stmt *s, int depth, Text *out)
 {
-    indent(depth, out);
+    text_indent(out, 4 * depth);
     switch (s->kind) {
     case ST_for:
         text_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) {\n", s->var->name,
                     s->var->name, (long long)s->count, s->var->name);
         block(k, &s->body, depth + 1, out);
-        indent(depth, out);
+        text_indent(out, 4 * depth);
         text_add(out, "}\n");
         return;
     case ST_iload:
@@ -91,12 +86,12 @@ static void statement(const Kernel *k, const Stmt *s, int depth, Text *out)
         c_index(&s->index, out);
         text_printf(out, " < %lld) {\n", (long long)s->limit);
         block(k, &s->body, depth + 1, out);
-        indent(depth, out);
+        text_indent(out, 4 * depth);
         text_add(out, "}");
         if (s->other.first) {
             text_add(out, " else {\n");
             block(k, &s->other, depth + 1, out);
-            indent(depth, out);
+            text_indent(out, 4 * depth);
             text_add(out, "}");
         }
         text_add(out, "\n");

@@ -35,6 +35,15 @@ static void check(const char *text, const char *target, int expected)
 static const char *const levels[] = {"x86-64-v4", "x86-64-v3", "c11"};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
+/* With either order of the map's elements in memory. */
+static void check_cases(const Case *cases, size_t n, void (*one)(const Case *, bool channels_last))
+{
+    for (size_t i = 0; i < n; i++) {
+        one(&cases[i], false);
+        one(&cases[i], true);
+    }
+}
+
 /* Tokens of a map as it comes in, or made channels last by a convolution before. */
 static void check_tokenizer(const Case *c, bool channels_last)
 {
@@ -74,10 +83,7 @@ static void test_tokenizers(void)
         {3, 41, 60, 9, 1},   {32, 4, 4, 8, 1},   {33, 13, 1, 2, 0}, /* too few pixels */
         {8, 6, 6, 33, 0},    {8, 4, 5, 12, 0},   {8, 6, 6, 1, 0},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        check_tokenizer(&cases[i], false);
-        check_tokenizer(&cases[i], true);
-    }
+    check_cases(cases, sizeof cases / sizeof *cases, check_tokenizer);
 }
 
 static void check_projector(const Case *c, bool channels_last)
@@ -117,10 +123,7 @@ static void test_projectors(void)
         {32, 8, 8, 8, 1},    {17, 23, 3, 31, 1}, {16, 3, 5, 4, 0}, /* too few pixels */
         {8, 6, 6, 33, 0},    {8, 4, 5, 12, 0},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        check_projector(&cases[i], false);
-        check_projector(&cases[i], true);
-    }
+    check_cases(cases, sizeof cases / sizeof *cases, check_projector);
 }
 
 int main(void)

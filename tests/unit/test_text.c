@@ -69,6 +69,33 @@ static const char *double_text(Arena *arena, double value)
     return text_str(&text);
 }
 
+static void test_plain_pieces(void)
+{
+    Arena *arena = arena_new();
+    Text text = text_new(arena);
+    const int64_t n[] = {0, -1, 10, 9007199254740993, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof n / sizeof *n; i++) {
+        char expected[32];
+        snprintf(expected, sizeof expected, "%lld", (long long)n[i]);
+        text.n = 0;
+        text_integer(&text, n[i]);
+        CU_ASSERT_STRING_EQUAL(text_str(&text), expected);
+    }
+    text.n = 0;
+    text_indent(&text, 3);
+    text_indent(&text, 0);
+    CU_ASSERT_STRING_EQUAL(text_str(&text), "   ");
+    /* As long as there is room for, one less, one more: of every length around it. */
+    for (int length = 0; length < 300; length++) {
+        Text whole = text_new(arena);
+        text_printf(&whole, "%*d", length, 7);
+        text_printf(&whole, "%d", 8);
+        CU_ASSERT_EQUAL(whole.n, strlen(text_str(&whole)));
+        CU_ASSERT_EQUAL(whole.n, (size_t)(length > 1 ? length : 1) + 1);
+    }
+    arena_free(arena);
+}
+
 static void test_doubles_are_short(void)
 {
     Arena *arena = arena_new();
@@ -144,6 +171,7 @@ static const UnitTest tests[] = {
     {"arena keeps large and small", test_arena_keeps_large_and_small},
     {"vectors grow",                test_vectors_grow               },
     {"text grows",                  test_text_grows                 },
+    {"numbers, spaces, long formats", test_plain_pieces             },
     {"doubles are short",           test_doubles_are_short          },
     {"doubles read back",           test_doubles_read_back          },
     {"quoting",                     test_quoting                    },
