@@ -280,6 +280,8 @@ static void tensor_infos(const Program *p, const Abi *abi, Text *out)
             text_printf(out, ", .preprocess = &%s_preprocess_%d", abi->name, i);
         text_add(out, "},\n");
     }
+    if (abi->inputs == 0) /* C has no array of nothing */
+        text_add(out, "    {.name = \"\"},\n");
     text_printf(out, "};\nstatic const VtcTensorInfo %s_outputs[] = {\n", abi->name);
     for (int i = 0; i < abi->outputs; i++) {
         const Output *o = &p->graph->outputs.at[i];

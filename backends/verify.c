@@ -4,6 +4,7 @@
 #include "backends/llvm/llvm.h"
 #include "backends/process.h"
 #include "support/progress.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -67,11 +68,13 @@ static void differ(Difference *d, double a, double b, int64_t i)
 }
 
 /* What a difference is measured by: scores that all lie near 1000 differ as much as
- * they spread. Where they do not at all, as with one element, their size tells. */
+ * they spread. Where they do not at all, as with one element or where only the rounding of
+ * double tells them apart, their size tells. */
 static double range(const Difference *d)
 {
     double spread = d->output ? d->high - d->low : 0;
-    return spread > 0 ? spread : d->largest > 0 ? d->largest : 1;
+    bool spreads = spread > DBL_EPSILON * 16 * d->largest;
+    return spreads ? spread : d->largest > 0 ? d->largest : 1;
 }
 
 static double relative(const Difference *d)

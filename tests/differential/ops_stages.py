@@ -73,6 +73,7 @@ def main():
     print(f"seed {args.seed}", flush=True)
     cases = list(op_cases.cases(args.seed, args.each))
     groups = [cases[i:i + TOGETHER] for i in range(0, len(cases), TOGETHER)]
+    groups.append([case for case in cases if case.op == "constant"])  # nothing to give
     with tempfile.TemporaryDirectory() as folder:
         failed = run(args.program, args.target, groups, pathlib.Path(folder))
     print(f"{len(cases)} cases for {args.target}, {failed} of {len(groups)} graphs of them "
