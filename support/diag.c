@@ -1,7 +1,9 @@
 /* Diagnostics with a place and a caret. */
 #include "support/diag.h"
+#include "support/strmap.h"
 #include "support/text.h"
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 Diag *diag_new(Arena *arena)
@@ -187,16 +189,56 @@ static void print_one(FILE *out, Span span, const char *kind, const char *text)
     print_line(out, span, line, column);
 }
 
+/* A message's place in what is printed. */
+typedef struct Place {
+    int file; /* number of the first message about this file */
+    size_t begin;
+    int number;
+} Place;
+
+static int place_compare(const void *a, const void *b)
+{
+    const Place *x = a, *y = b;
+    if (x->file != y->file)
+        return x->file < y->file ? -1 : 1;
+    if (x->begin != y->begin)
+        return x->begin < y->begin ? -1 : 1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+/* The phases find their mistakes one after another, the user reads a file from its
+ * begin. Messages without a file stay together like those of one. */
+static const Place *places_in_order(const Diag *diag)
+{
+    int n = diag->messages.n;
+    Place *places = NEW(diag->arena, Place, n);
+    StrMap files = {.arena = diag->arena};
+    for (int i = 0; i < n; i++) {
+        Span span = diag->messages.at[i]->span;
+        void **first = strmap_slot(&files, span.source ? span.source->path : "");
+        if (!*first)
+            *first = &places[i];
+        places[i] = (Place){(int)((Place *)*first - places), span.begin, i};
+    }
+    qsort(places, (size_t)n, sizeof *places, place_compare);
+    return places;
+}
+
+static void message_print(FILE *out, const Message *m)
+{
+    print_one(out, m->span, kind_of(m), m->text);
+    for (int i = 0; i < m->notes.n; i++)
+        print_one(out, m->notes.at[i].span, "note", m->notes.at[i].text);
+}
+
 void diag_print(const Diag *diag, FILE *out, int limit)
 {
+    const Place *places = places_in_order(diag);
     int shown = 0;
     for (int i = 0; i < diag->messages.n; i++) {
-        const Message *m = diag->messages.at[i];
-        if (m->is_error && limit && shown++ >= limit)
-            continue;
-        print_one(out, m->span, kind_of(m), m->text);
-        for (int k = 0; k < m->notes.n; k++)
-            print_one(out, m->notes.at[k].span, "note", m->notes.at[k].text);
+        const Message *m = diag->messages.at[places[i].number];
+        if (!m->is_error || !limit || shown++ < limit)
+            message_print(out, m);
     }
     if (limit && diag->errors > limit)
         fprintf(out, "vtc: %d more errors\n", diag->errors - limit);

@@ -60,7 +60,9 @@ Message *diag_remark(Diag *diag, Span span, const char *format, ...)
 void diag_note(Diag *diag, Message *message, Span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* All messages in order, at most `limit` errors (0: all), then a count. */
+/* All messages, those of a file from its begin on, files in the order of their first
+ * message, notes behind what they belong to; at most `limit` errors (0: all), then a
+ * count. */
 void diag_print(const Diag *diag, FILE *out, int limit);
 
 /* 1-based line and column (columns count bytes) of a span's begin. */

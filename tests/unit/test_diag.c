@@ -82,16 +82,17 @@ static void test_odd_spans(void)
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);
     Source source = source_of("ab\ncd"), empty = source_of("");
-    diag_error(diag, (Span){&source, 5, 6}, "end");
+    empty.path = "b.vt";
     diag_error(diag, (Span){&source, 1, 5}, "lines");
+    diag_error(diag, (Span){&source, 5, 6}, "end");
     diag_error(diag, (Span){&empty, 0, 0}, "empty");
-    CU_ASSERT_STRING_EQUAL(printed(arena, diag, 0), "a.vt:2:3: error: end\n"
-                                                    "    2 | cd\n"
-                                                    "      |   ^\n"
-                                                    "a.vt:1:2: error: lines\n"
+    CU_ASSERT_STRING_EQUAL(printed(arena, diag, 0), "a.vt:1:2: error: lines\n"
                                                     "    1 | ab\n"
                                                     "      |  ^\n"
-                                                    "a.vt:1:1: error: empty\n"
+                                                    "a.vt:2:3: error: end\n"
+                                                    "    2 | cd\n"
+                                                    "      |   ^\n"
+                                                    "b.vt:1:1: error: empty\n"
                                                     "    1 | \n"
                                                     "      | ^\n");
     arena_free(arena);
@@ -150,6 +151,36 @@ static void test_limit(void)
                                                     "vtc: error: number 1\n"
                                                     "vtc: warning: beware\n"
                                                     "vtc: 3 more errors\n");
+    arena_free(arena);
+}
+
+/* However the phases find them; notes stay, and a limit keeps the first. */
+static void test_order_of_places(void)
+{
+    Arena *arena = arena_new();
+    Diag *diag = diag_new(arena);
+    Source a = source_of("a\nb\nc\nd\n"), again = a, b = a;
+    b.path = "b.vt";
+    diag_error(diag, (Span){&a, 4, 5}, "parsed, third");
+    diag_note(diag, diag->messages.at[0], (Span){&a, 0, 1}, "its note");
+    diag_error(diag, (Span){&b, 2, 3}, "other file");
+    diag_error(diag, (Span){0}, "no file");
+    diag_warning(diag, (Span){&again, 2, 3}, "checked, second");
+    diag_error(diag, (Span){&a, 2, 5}, "same begin, found later");
+    diag_error(diag, (Span){&b, 0, 1}, "other file, first");
+    diag_error(diag, (Span){&a, 0, 1}, "checked, first");
+    const char *const order[] = {
+        "a.vt:1:1: error: checked, first", "a.vt:2:1: warning: checked, second",
+        "a.vt:2:1: error: same begin, found later", "a.vt:3:1: error: parsed, third",
+        "a.vt:1:1: note: its note", "b.vt:1:1: error: other file, first",
+        "b.vt:2:1: error: other file\n", "vtc: error: no file"};
+    const char *at = printed(arena, diag, 0);
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        at = strstr(at, order[i]);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    }
+    const char *few = printed(arena, diag, 1);
+    CU_ASSERT(strstr(few, "checked, first") && !strstr(few, "parsed, third"));
     arena_free(arena);
 }
 
@@ -290,6 +321,7 @@ static const UnitTest tests[] = {
     {"long lines are cut",                 test_long_lines_are_cut              },
     {"equal errors are kept once",         test_equal_errors_are_kept_once      },
     {"limit",                              test_limit                           },
+    {"order of places",                    test_order_of_places                 },
     {"join",                               test_join                            },
     {"a file is whole",                    test_file_is_whole                   },
     {"a failed write leaves the old file",
