@@ -13,7 +13,9 @@ bool weights_bind(Graph *graph, Diag *diag, const char *path, Text *report);
 
 /* Deterministic random weights (SplitMix64 by seed and name): matrices scaled by what
  * they make of random_input, non-trivial norm statistics, scores such that attention is
- * peaked but not one-hot. Every part of a network moves its output. */
+ * peaked but not one-hot. Every tensor matters: without any one the output moves by more
+ * than 100 times what compiled code may differ (tests/differential/zeroed_weights.c names
+ * what cannot, as what a softmax takes away). */
 void weights_init(Graph *graph, uint64_t seed);
 /* An input by seed: f32 maps [N,C,H,W] like photographs, of deviation 1; other f32
  * normal; integers 0 .. 199. */

@@ -6,12 +6,14 @@
  * near 1; batch norms take the statistics they see, disturbed. Scales and statistics
  * are rounded to a few bits so that the order of sums does not show.
  *
- * Where a weight makes scores, its scale takes account of the products and divisions
- * on the way to their softmax (score_factor), and it is made orthogonal to the mean of
- * what it reads (remove_common). Branches are smaller than what they are added to
- * (ends_branch), also in images in which their means fade less (faded). Without these the rounding of f32 grows through deep networks as it
- * does in no trained one. */
-#include "frontend/weights.h"
+ * Every tensor must matter: zeroing any one moves the output by a hundredth of its range
+ * and more. So softmaxes are peaked (calibration_scores.c), what places or tokens have in
+ * common does not outweigh how they differ (weight_balance_common), biases are not small.
+ * And rounding must not grow through deep networks as it does in no trained one: branches
+ * are smaller than what they are added to (ends_branch), also in images in which their
+ * means fade less (faded), and no weight makes up for what is small in one image only
+ * (most_enlarged). */
+#include "frontend/calibration.h"
 #include "support/progress.h"
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +36,13 @@ static double normal(uint64_t *state)
 {
     double sum = uniform(state) + uniform(state) + uniform(state) + uniform(state) - 2;
     return sum * 1.7320508075688772;
+}
+
+/* Variance 1 and no element near 0: a bias may be a single one. */
+static double unlike_zero(uint64_t *state)
+{
+    double x = 2 * uniform(state) - 1;
+    return x + (x < 0 ? -0.48 : 0.48);
 }
 
 static uint64_t state_of(uint64_t seed, const char *name)
@@ -107,15 +116,32 @@ static bool is_shortcut(const Value *v, const Value *other)
     return op_info[conv->op].class == CLASS_conv && layers_between(other, conv->args[0]) > 1;
 }
 
-/* Is a norm the end of a branch, or all but its gate? Branches are smaller than what
+/* Is a gate made of v, from 0 to 1 however large v is? */
+static bool makes_gate(const Value *v, int depth)
+{
+    enum { LONGEST = 6 };
+    for (const Value *u = v->next; u && depth < LONGEST; u = u->next)
+        for (int i = 0; i < u->nargs; i++) {
+            OpClass class = op_info[u->op].class;
+            bool passes = class == CLASS_view || class == CLASS_conv || u->op == OP_add ||
+                          u->op == OP_relu || u->op == OP_batch_norm;
+            if (u->args[i] == v && (u->op == OP_sigmoid || (passes && makes_gate(u, depth + 1))))
+                return true;
+        }
+    return false;
+}
+
+/* Is a norm the end of a branch, or all but its gates? Branches are smaller than what
  * they are added to, as trained ones are; else rounding grows with every block. */
-static bool ends_branch(const Value *v)
+static bool ends_branch(const Value *v, int *gates)
 {
     for (const Value *u = v->next; u; u = u->next)
         for (int i = 0; i < u->nargs; i++)
             if (u->args[i] == v && ((u->op == OP_add && !is_shortcut(v, u->args[1 - i])) ||
-                                    (u->op == OP_mul && ends_branch(u))))
+                                    (u->op == OP_mul && ends_branch(u, gates)))) {
+                *gates += u->op == OP_mul;
                 return true;
+            }
     return false;
 }
 
@@ -124,24 +150,39 @@ static bool ends_branch(const Value *v)
 static double branch_size(const Graph *graph)
 {
     enum { FEW = 8 };
-    int branches = 0;
+    int branches = 0, gates;
     FOR_VALUES(v, graph)
-        branches += op_info[v->op].class == CLASS_norm && ends_branch(v);
+        branches += op_info[v->op].class == CLASS_norm && ends_branch(v, &gates);
     return 0.35 * (branches > FEW ? sqrt((double)FEW / branches) : 1);
 }
 
-/* `port`: which argument of its first reader the weight is; `branch`: their size. */
+/* `port`: which argument of its first reader the weight is; `branch`: their size, which
+ * each gate makes smaller. */
 static Spread spread_of(const Value *weight, const Value *reader, int port, double branch)
 {
     const Shape *s = &weight->type.shape;
-    if (reader && op_info[reader->op].class == CLASS_norm && port != 1 && port != 4)
-        return (Spread){0, 0.2};
-    if (reader && op_info[reader->op].class == CLASS_norm)
-        return port == 1 && ends_branch(reader) ? (Spread){branch, branch / 7} : (Spread){1, 0.15};
+    int gates = 0;
+    bool gate = reader && makes_gate(reader, 0);
+    bool norm = reader && op_info[reader->op].class == CLASS_norm;
+    if (norm && port != 1 && port != 4)
+        return (Spread){0, gate ? 1 : 0.35};
+    if (norm && port == 1 && ends_branch(reader, &gates)) {
+        branch *= pow(3, gates);
+        return (Spread){branch, branch / 7};
+    }
+    if (norm)
+        return (Spread){gate && port == 1 ? 2 : 1, 0.15};
     if (s->rank < 2)
-        return (Spread){0, 0.1};
+        return gate ? (Spread){1, 0.2} : (Spread){0, 0.4};
     double fan = (double)shape_count(s) / (double)s->dim[0];
     return (Spread){0, 1 / sqrt(fan)};
+}
+
+/* An element of a tensor with that spread. */
+static double drawn(Spread spread, int rank, uint64_t *state)
+{
+    bool bias = spread.mean == 0 && rank < 2;
+    return spread.mean + spread.deviation * (bias ? unlike_zero(state) : normal(state));
 }
 
 static void draw(Graph *graph, uint64_t seed)
@@ -161,208 +202,61 @@ static void draw(Graph *graph, uint64_t seed)
         uint64_t state = state_of(seed, v->attr.name);
         v->data = tensor_new(graph->arena, v->type);
         for (int64_t i = 0; i < shape_count(&v->type.shape); i++)
-            tensor_set(v->data, i, spread.mean + spread.deviation * normal(&state));
+            tensor_set(v->data, i, drawn(spread, v->type.shape.rank, &state));
     }
 }
 
 /* ---- calibrating ------------------------------------------------------- */
 
-/* How a value reaches a softmax: through views, scales, additions, and products of sums
- * so long that what two operands of deviation 1 make has `gain`. */
-typedef struct Path {
-    bool found;
-    double gain;
-    int operands; /* of the products together: each shares in the wish */
-} Path;
-
-static int64_t sum_length(const Value *v)
+static bool is_normed(const Value *v)
 {
-    if (v->op == OP_mul)
-        return 1;
-    const Value *a = v->args[0];
-    if (v->op == OP_matmul)
-        return a->type.shape.dim[a->type.shape.rank - (v->attr.transpose_a ? 2 : 1)];
-    Shape joined = shape_joined(&a->type.shape, &v->args[1]->type.shape);
-    int64_t n = 1;
-    for (int i = 0; i < v->attr.axes.n; i++)
-        n *= joined.dim[v->attr.axes.at[i]];
-    return n;
+    for (const Value *u = v->next; u; u = u->next)
+        if (u->nargs > 0 && u->args[0] == v)
+            return op_info[u->op].class == CLASS_norm;
+    return false;
 }
 
-static bool is_given(const Value *v)
+/* Is v a softmax, perhaps resized and filtered? */
+static bool is_attention(const Value *v)
 {
-    return v->op == OP_weight || v->op == OP_constant;
+    while (op_info[v->op].class == CLASS_view || op_info[v->op].class == CLASS_conv ||
+           v->op == OP_resize)
+        v = v->args[0];
+    return v->op == OP_softmax;
 }
 
-static Path path_to_softmax(const Value *v, int depth);
-
-/* Through one reader of v. */
-static Path path_through(const Value *u, const Value *v, int depth)
+/* The most, as a power of two, that a weight is enlarged. Means over windows, maps and
+ * tokens are small here and larger in other images: weights that read them do not make
+ * up for it, less so where no norm follows. But the length of a softmax tells how small
+ * its elements are, and gates do not grow with what they are made of (unless their weights
+ * read means and maxima both). */
+static double most_enlarged(const Calibration *c, const Value *v)
 {
-    if (u->op == OP_softmax)
-        return (Path){true, 1, 1};
-    OpClass class = op_info[u->op].class;
-    bool both = u->op == OP_mul && !is_given(u->args[0]) && !is_given(u->args[1]);
-    bool product = class == CLASS_product || class == CLASS_dot || both;
-    bool scale = u->op == OP_mul || u->op == OP_div;
-    bool passes = class == CLASS_view || u->op == OP_pad || u->op == OP_add ||
-                  u->op == OP_sub || u->op == OP_batch_norm;
-    if (!product && !scale && !passes)
-        return (Path){0};
-    Path path = path_to_softmax(u, depth + 1);
-    const Value *by = u->args[u->nargs - 1];
-    if (product) {
-        path.gain *= sqrt((double)sum_length(u));
-        path.operands++;
-    } else if (scale && by != v && by->op == OP_constant && !by->data) {
-        path.gain *= u->op == OP_mul ? fabs(by->attr.value) : 1 / fabs(by->attr.value);
-    }
-    return path;
+    bool shared = c->uses[v->args[1]->id] > 1;
+    return is_attention(v->args[0])          ? INFINITY
+           : makes_gate(v, 0) && !shared ? 3
+           : is_normed(v)                ? 1
+                                         : 0;
 }
 
-static Path path_to_softmax(const Value *v, int depth)
-{
-    enum { DEEPEST = 12 };
-    for (const Value *u = v->next; u && depth < DEEPEST; u = u->next)
-        for (int i = 0; i < u->nargs; i++) {
-            Path path = u->args[i] == v ? path_through(u, v, depth) : (Path){0};
-            if (path.found)
-                return path;
-        }
-    return (Path){0};
-}
-
-static double rounded(double x, double steps)
-{
-    int exponent;
-    double mantissa = frexp(x, &exponent);
-    return ldexp(floor(mantissa * steps + 0.5) / steps, exponent);
-}
-
-typedef struct Moments {
-    double mean, deviation, largest; /* largest: of the magnitudes */
-} Moments;
-
-/* Of elements start, start + 1 .. start + run - 1, then again `step` further. */
-static Moments moments(const float *x, int64_t start, int64_t run, int64_t step, int64_t n)
-{
-    double sum = 0, squares = 0, count = 0, largest = 0;
-    for (int64_t at = start; at < n; at += step)
-        for (int64_t i = at; i < at + run && i < n; i++) {
-            largest = fmax(largest, fabs((double)x[i]));
-            sum += (double)x[i];
-            squares += (double)x[i] * (double)x[i];
-            count++;
-        }
-    double mean = sum / count, variance = squares / count - mean * mean;
-    return (Moments){mean, sqrt(variance > 1e-12 ? variance : 1e-12), largest};
-}
-
-typedef struct Calibration {
-    Graph *graph;
-    Arena *arena;
-    uint64_t seed, state;
-    Result *result; /* by value id */
-    int *uses;
-    bool *done;     /* weights scaled already */
-    double *faded;  /* by value id: Note [Means by attention fade] */
-} Calibration;
-
-static void evaluate(Calibration *c, Value *v)
-{
-    Result args[64], *out = &c->result[v->id];
-    for (int i = 0; i < v->nargs; i++)
-        args[i] = c->result[v->args[i]->id];
-    value_eval(v, EVAL_quick, args, out);
-}
-
-static void set_weight(Calibration *c, const Value *weight, int64_t i, double x)
-{
-    tensor_set(weight->data, i, x);
-    c->result[weight->id].quick[i] = (float)tensor_get(weight->data, i);
-}
-
-static void scale_weight(Calibration *c, Value *v, double factor)
-{
-    Value *weight = v->args[1];
-    if (factor == 1)
-        return;
-    for (int64_t i = 0; i < shape_count(&weight->type.shape); i++)
-        set_weight(c, weight, i, tensor_get(weight->data, i) * factor);
-    evaluate(c, v);
-}
-
-/* Of each channel that v's weights read: its mean over all places. */
-static void channel_means(const Calibration *c, const Value *v, double *mean)
-{
-    const Value *x = v->args[0];
-    const Shape *s = &x->type.shape;
-    int axis = v->op == OP_linear ? s->rank - 1 : 1;
-    int64_t n = shape_count(s), inner = 1;
-    for (int d = axis + 1; d < s->rank; d++)
-        inner *= s->dim[d];
-    for (int64_t k = 0; k < s->dim[axis]; k++)
-        mean[k] = rounded(moments(c->result[x->id].quick, k * inner, inner,
-                                  s->dim[axis] * inner, n).mean, 16);
-}
-
-/* Takes from every row of the weights what points along the mean of its inputs (alike
- * for all taps of a window). What all places have in common then adds nothing to the
- * scores; the softmax would take it away again, and digits with it. */
-static void remove_common(Calibration *c, Value *v)
-{
-    enum { FEWEST_PLACES = 4 };
-    const Value *weight = v->args[1], *x = v->args[0];
-    int64_t rows = weight->type.shape.dim[0], inputs = weight->type.shape.dim[1];
-    int64_t taps = shape_count(&weight->type.shape) / (rows * inputs);
-    int64_t channels = v->op == OP_linear ? inputs : x->type.shape.dim[1];
-    if (inputs < 2 || shape_count(&x->type.shape) < FEWEST_PLACES * channels)
-        return;
-    double *mean = malloc((size_t)channels * sizeof *mean);
-    if (!mean)
-        bug("weights_init: out of memory");
-    channel_means(c, v, mean);
-    for (int64_t r = 0; r < rows; r++) {
-        const double *own = mean + r / (rows * inputs / channels) * inputs;
-        double along = 0, length = 0;
-        for (int64_t i = 0; i < inputs * taps; i++) {
-            along += tensor_get(weight->data, r * inputs * taps + i) * own[i / taps];
-            length += own[i / taps] * own[i / taps];
-        }
-        for (int64_t i = 0; i < inputs * taps && length > 0; i++)
-            set_weight(c, weight, r * inputs * taps + i,
-                       tensor_get(weight->data, r * inputs * taps + i) -
-                       along / length * own[i / taps]);
-    }
-    free(mean);
-    evaluate(c, v);
-}
-
-/* Scores that come from weights alone are sharp, so that tokens differ; those that
- * compare tokens are soft, or what rounding does to one module's tokens would be seen
- * tenfold by the next's. Differences smaller than a part of what is common are not
- * made large: other inputs may differ more. */
-static double score_factor(Calibration *c, Value *v, const Path *path)
-{
-    enum { TAIL = 4, LEAST_PART = 4 };
-    int64_t n = shape_count(&v->type.shape);
-    Moments before = moments(c->result[v->id].quick, 0, n, n, n);
-    remove_common(c, v);
-    Moments m = moments(c->result[v->id].quick, 0, n, n, n);
-    double spread = fmax(m.deviation, m.largest / TAIL);
-    spread = fmax(spread, hypot(before.mean, before.deviation) / LEAST_PART);
-    return pow((path->operands == 1 ? 2 : 0.5) / path->gain, 1.0 / path->operands) / spread;
-}
-
+/* Results have deviation 1, but those made of what attention found, or of where it looked,
+ * a quarter. Sharper scores fade less (Note [Means by attention fade]), which makes the
+ * next scores larger, by the square: were attention as large as what it lies beside, scores
+ * of a deep network would run away in every image but the one seen here, and rounding
+ * with them. */
 static void calibrate_weight(Calibration *c, Value *v)
 {
+    if (weight_fit_scores(c, v))
+        return;
+    if (!is_normed(v)) {
+        weight_balance_common(c, v);
+        weight_fit_bias(c, v, 1);
+    }
     int64_t n = shape_count(&v->type.shape);
-    Path path = path_to_softmax(v, 0);
-    double factor = path.found ? score_factor(c, v, &path)
-                               : 1 / moments(c->result[v->id].quick, 0, n, n, n).deviation;
-    /* Means over windows or maps are small here and larger in other images: weights
-     * that read them do not make up for it. */
-    scale_weight(c, v, exp2(fmin(1, floor(log2(factor) + 0.5))));
+    bool found = c->faded[v->args[0]->id] > 1 || is_attention(v->args[0]);
+    double size = found ? 0.25 : 1;
+    double factor = size / moments(c->result[v->id].quick, 0, n, n, n).deviation;
+    weight_scale(c, v, exp2(fmin(most_enlarged(c, v), floor(log2(factor) + 0.5))));
 }
 
 static void set_statistics(Calibration *c, Value *v)
@@ -388,7 +282,7 @@ static void set_statistics(Calibration *c, Value *v)
             c->result[v->args[3 + i]->id].quick[k] = (float)set[i];
         }
     }
-    evaluate(c, v);
+    calibration_evaluate(c, v);
 }
 
 /* Note [Means by attention fade]
@@ -430,14 +324,6 @@ static double faded(const Calibration *c, const Value *v)
     return least;
 }
 
-static void fill_source(Calibration *c, Value *v)
-{
-    Result *out = &c->result[v->id];
-    const Tensor *data = v->op == OP_input ? random_input(c->arena, &v->type, c->seed) : v->data;
-    for (int64_t i = 0; i < shape_count(&v->type.shape); i++)
-        out->quick[i] = (float)(data ? tensor_get(data, i) : v->attr.value);
-}
-
 static bool is_weight(const Value *v)
 {
     return v->op == OP_weight;
@@ -445,16 +331,14 @@ static bool is_weight(const Value *v)
 
 static void calibrate_value(Calibration *c, Value *v)
 {
-    size_t n = (size_t)shape_count(&v->type.shape);
-    c->result[v->id] = (Result){.type = v->type, .quick = malloc(n * sizeof(float) + 1)};
     if (!c->result[v->id].quick)
-        bug("weights_init: out of memory");
+        calibration_allocate(c, v);
     if (op_info[v->op].class == CLASS_source) {
-        fill_source(c, v);
+        calibration_fill(c, v);
         c->faded[v->id] = 1;
         return;
     }
-    evaluate(c, v);
+    calibration_evaluate(c, v);
     c->faded[v->id] = faded(c, v);
     if (op_info[v->op].class == CLASS_conv && is_weight(v->args[1]) &&
         !c->done[v->args[1]->id]) {
@@ -464,10 +348,8 @@ static void calibrate_value(Calibration *c, Value *v)
     if (v->op == OP_batch_norm && is_weight(v->args[3]) && is_weight(v->args[4]))
         set_statistics(c, v);
     for (int i = 0; i < v->nargs; i++)
-        if (--c->uses[v->args[i]->id] == 0) {
-            free(c->result[v->args[i]->id].quick);
-            c->result[v->args[i]->id].quick = NULL;
-        }
+        if (--c->uses[v->args[i]->id] == 0)
+            calibration_release(c, v->args[i]);
 }
 
 void weights_init(Graph *graph, uint64_t seed)

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 import beside_torch
+import reduced
 
 try:
     import numpy as np
@@ -21,8 +22,6 @@ try:
     import torch.nn.functional as F
 except ImportError as missing:
     beside_torch.skip(missing)
-
-HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def trunk(net, x, stem=""):
@@ -318,24 +317,6 @@ def names_in(folder):
     return sorted(f[:-len(".vt")] for f in os.listdir(folder) if f.endswith(".vt"))
 
 
-def reduce(folder):
-    """A quarter of the map's channels, an eighth of the tokens', in every file."""
-    for path, _, files in os.walk(folder):
-        for name in files:
-            if not name.endswith(".vt"):
-                continue
-            with open(os.path.join(path, name), encoding="utf-8") as f:
-                text = f.read()
-            if name == "resnet.vt":
-                text = re.sub(r"out = ((4 \* )?channels)", r"out = quotient(\1, 4)", text)
-            else:
-                text = re.sub(r"channels = (512|1024)\b",
-                              lambda m: "channels = %d" % (int(m[1]) // 4), text)
-                text = re.sub(r"width = 1024\b", "width = 128", text)
-            with open(os.path.join(path, name), "w", encoding="utf-8") as f:
-                f.write(text)
-
-
 def separated(tokens, size=224, pixels=16, seed=5):
     """A picture of as many kinds of places as there are tokens, most of a kind in its
     cell of the grid: no place is nearly as near to one centroid as to another."""
@@ -362,9 +343,8 @@ def main():
         print("nothing compares", *(unknown or sys.argv[3:]))
         return 1
     with tempfile.TemporaryDirectory() as folder:
-        tree = shutil.copytree(models, folder + "/models", ignore=lambda *_: ["train"])
-        shutil.copy(HERE + "/trunk/resnet.vt", tree + "/lib/resnet.vt")
-        reduce(shutil.copytree(tree, folder + "/reduced"))
+        tree = reduced.on_trunk(models, folder + "/models")
+        reduced.reduce(shutil.copytree(tree, folder + "/reduced"))
 
         def network(name):
             image = None
