@@ -10,6 +10,7 @@ import math
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -334,6 +335,25 @@ def separated(tokens, size=224, pixels=16, seed=5):
     return picture
 
 
+def graph(vtc, path, model):
+    """The network as text, without its name and the places of its parts."""
+    text = subprocess.run([vtc, "dump", path], capture_output=True, text=True,
+                          check=True).stdout
+    return re.sub(r" // .*", "", text).replace('graph "%s"' % model, "graph")
+
+
+def distinct(vtc, names, network):
+    """Without those that are, on this trunk, the same network as one before: the same
+    weights are drawn for it and the same code is made of it."""
+    first = {}
+    for name in names:
+        path, model, *_ = network(name)
+        same = first.setdefault(graph(vtc, path, model), name)
+        if same != name:
+            print("%s: here the same network as %s" % (name, same))
+    return list(first.values())
+
+
 def main():
     vtc, models = sys.argv[1:3]
     networks = all_networks(models)
@@ -353,7 +373,7 @@ def main():
             place = folder if name.startswith("reduced/") else tree
             return (os.path.join(place, name + ".vt"), os.path.basename(name),
                     networks[name], image)
-        return beside_torch.run(vtc, names, network)
+        return beside_torch.run(vtc, distinct(vtc, names, network), network)
 
 
 if __name__ == "__main__":
