@@ -38,26 +38,28 @@ static double scale_of(int n, int j)
     return scale;
 }
 
-/* Correlation of stride 1, its last point at infinity. Rows may be scaled at will where
+/* Correlation of stride 1, its second point at infinity. Rows may be scaled at will where
  * columns of another matrix are scaled back: G keeps plain powers, since there are the
  * most weights to transform, and A^T divides, a pair of points p and -p alike, so that
- * the rows and columns of both pair (passes/transform.c). */
+ * the rows and columns of both pair (passes/transform.c). So G of more outputs begins with
+ * G of fewer; zero, which reads of each channel what came first, stays the first point. */
 static Bilinear toom_cook(int outputs, int taps)
 {
     int n = outputs + taps - 1;
     Bilinear b = {.outputs = outputs, .taps = taps, .stride = 1, .inputs = n, .points = n};
     for (int j = 0; j < n - 1; j++) {
+        int row = j ? j + 1 : 0;
         double scale = scale_of(n - 1, j), both = point[j] < 0 ? scale_of(n - 1, j - 1) : scale;
         for (int i = 0; i < outputs; i++)
-            b.at[i][j] = power(point[j], i) / both;
+            b.at[i][row] = power(point[j], i) / both;
         for (int k = 0; k < taps; k++)
-            b.g[j][k] = power(point[j], k);
-        product_of(n - 1, j, b.bt[j]);
+            b.g[row][k] = power(point[j], k);
+        product_of(n - 1, j, b.bt[row]);
         for (int q = 0; q < n; q++)
-            b.bt[j][q] *= both / scale;
+            b.bt[row][q] *= both / scale;
     }
-    b.at[outputs - 1][n - 1] = b.g[n - 1][taps - 1] = 1;
-    product_of(n - 1, -1, b.bt[n - 1]);
+    b.at[outputs - 1][1] = b.g[1][taps - 1] = 1;
+    product_of(n - 1, -1, b.bt[1]);
     return b;
 }
 
@@ -71,10 +73,18 @@ static Bilinear pointwise(int outputs)
     return b;
 }
 
-static void add_phase(Bilinear *b, const Bilinear *part, int phase)
+/* The correlation of stride 1 of the taps of one remainder by the stride. */
+static Bilinear phase_of(int outputs, int taps, int stride, int phase)
 {
-    for (int j = 0; j < part->points; j++) {
-        int row = b->points + j;
+    int own = (taps - phase + stride - 1) / stride;
+    return own == 1 ? pointwise(outputs) : toom_cook(outputs, own);
+}
+
+/* Of a phase the points that so many outputs need, and fewer do not. */
+static void add_points(Bilinear *b, const Bilinear *part, int phase, int outputs)
+{
+    for (int j = outputs == 1 ? 0 : outputs + part->taps - 2; j < outputs + part->taps - 1; j++) {
+        int row = b->points++;
         for (int i = 0; i < part->outputs; i++)
             b->at[i][row] = part->at[i][j];
         for (int k = 0; k < part->taps; k++)
@@ -82,20 +92,22 @@ static void add_phase(Bilinear *b, const Bilinear *part, int phase)
         for (int q = 0; q < part->inputs; q++)
             b->bt[row][q * b->stride + phase] = part->bt[j][q];
     }
-    b->points += part->points;
 }
 
 Bilinear bilinear_of(int outputs, int taps, int stride)
 {
     Bilinear b = {.outputs = outputs, .taps = taps, .stride = stride,
                   .inputs = stride * (outputs - 1) + taps};
-    for (int phase = 0; phase < stride && phase < taps; phase++) {
-        int own = (taps - phase + stride - 1) / stride;
-        Bilinear part = own == 1 ? pointwise(outputs) : toom_cook(outputs, own);
-        if (b.points + part.points > MAX_POINTS || b.inputs > MAX_POINTS)
-            bug("a correlation of %d points", b.points + part.points);
-        add_phase(&b, &part, phase);
-    }
+    int points = 0;
+    for (int phase = 0; phase < stride && phase < taps; phase++)
+        points += phase_of(outputs, taps, stride, phase).points;
+    if (points > MAX_POINTS || b.inputs > MAX_POINTS)
+        bug("a correlation of %d points", points);
+    for (int n = 1; n <= outputs; n++)
+        for (int phase = 0; phase < stride && phase < taps; phase++) {
+            Bilinear part = phase_of(outputs, taps, stride, phase);
+            add_points(&b, &part, phase, n);
+        }
     return b;
 }
 

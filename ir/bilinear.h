@@ -23,7 +23,9 @@ typedef struct Bilinear {
 
 /* Stride 1: one set of points. Stride s > 1: the taps and inputs of equal
  * remainder by s are correlations of stride 1 and add up (polyphase). `outputs`
- * is at most BILINEAR_MOST, taps at most 7. */
+ * is at most BILINEAR_MOST, taps at most 7.
+ * G of fewer outputs is the first rows of G of more: weights transformed for a tile are
+ * those of every smaller tile, and some more. */
 enum { BILINEAR_MOST = 6 };
 Bilinear bilinear_of(int outputs, int taps, int stride);
 /* Along rows of few channels the remainders by the stride share the points, so that

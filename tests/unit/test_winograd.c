@@ -61,6 +61,27 @@ static void test_matrices(void)
     CU_ASSERT(b.points == 6 && s.points == 9 && s.inputs == 9);
 }
 
+/* Weights transformed for a tile serve every smaller one: its points come first. */
+static void check_smaller(const Bilinear *b)
+{
+    for (int outputs = 1; outputs < b->outputs; outputs++) {
+        Bilinear s = bilinear_of(outputs, b->taps, b->stride);
+        CU_ASSERT(s.points < b->points);
+        for (int i = 0; i < s.points * s.taps; i++)
+            CU_ASSERT(s.g[i / s.taps][i % s.taps] == b->g[i / s.taps][i % s.taps]);
+    }
+}
+
+static void test_smaller_tiles(void)
+{
+    for (int stride = 1; stride <= 2; stride++)
+        for (int taps = 2; taps <= 5; taps++)
+            for (int outputs = 2; outputs <= (stride == 2 ? 4 : BILINEAR_MOST); outputs++) {
+                Bilinear b = bilinear_of(outputs, taps, stride);
+                check_smaller(&b);
+            }
+}
+
 /* ---- code from matrices ------------------------------------------------ */
 
 static void check_transform(const Matrix *matrix, int rows, int columns)
@@ -401,6 +422,7 @@ int main(void)
 {
     static const UnitTest tests[] = {
         {"matrices give correlations", test_matrices},
+        {"smaller tiles have part of the weights", test_smaller_tiles},
         {"transforms are their matrices", test_transforms},
         {"any matrix becomes code", test_any_matrix},
         {"convolutions by Winograd", test_convolutions},
