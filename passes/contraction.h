@@ -89,9 +89,8 @@ void contraction_describe(Lower *l, Contraction *c);
 void contraction_finish(Lower *l, Contraction *c);
 void contraction_build(Lower *l, Contraction *c);
 /* One stretch of the reduction over all tiles from `at` on; the sums wait in the
- * sink. `stretch` tells what to ask for; its lines are set to spread `elements` over
- * the tiles of `rounds` calls, and its `ahead` moved by what one call asks for times
- * `round`. */
+ * sink. `ahead` tells what to ask for: of `elements` each of `rounds` calls an equal part,
+ * in order, spread over its tiles. */
 typedef struct Ahead {
     int operand;
     Index from;

@@ -358,12 +358,12 @@ void contraction_work(Lower *l, Contraction *c, At at, TileWork work, const Ahea
     Stretch stretch = {.count = c->run};
     if (ahead && l->target->prefetch) {
         int64_t tiles = p.tiles + (p.rest > 0), parts = c->run / l->target->unroll;
-        int64_t runs = tiles * ahead->rounds;
-        int64_t lines = (ahead->elements / LINE + runs - 1) / runs;
+        int64_t each = (ahead->elements / LINE + ahead->rounds - 1) / ahead->rounds;
+        int64_t lines = (each + tiles - 1) / tiles;
         stretch.lines = parts ? (int)(lines / parts) : 0;
         stretch.first = parts ? (int)(lines % parts) : 0;
         stretch.operand = ahead->operand;
-        stretch.ahead = index_add(ahead->from, index_mul(ahead->round, tiles * lines * LINE));
+        stretch.ahead = index_add(ahead->from, index_mul(ahead->round, each * LINE));
     }
     each_tile(l, &p, &spot, work, stretch);
 }
