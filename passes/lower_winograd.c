@@ -11,6 +11,9 @@
  *     products: for each point:    M[point][tile][oc] = V[point] U[panel][point]
  *     outputs:  for each tile, oc: y = chain(A^T M A + bias)
  *
+ * The last tile of a row or column may be smaller (winograd.c, [Tiles of two sizes]): each
+ * size has its own transforms, and all share the products of the points they have in common.
+ *
  * The weights U are transformed at compile time, or (online) by the task that
  * multiplies with them, some input channels at a time: they then come from memory
  * in 9, not points, elements each.
@@ -31,45 +34,60 @@ typedef struct Wino {
 
 /* ---- inputs ------------------------------------------------------------ */
 
-/* For every tile and every pixel of its window: the element offset, or that of
- * the pad pixel. */
+/* The window of a whole tile at (row, column) of tiles: element offsets of its pixels, that
+ * of the pad pixel outside the map. */
+static void window_pixels(const Value *conv, const Winograd *g, int64_t image, int64_t row,
+                          int64_t column, int32_t *pixel)
+{
+    const Value *x = conv->args[0];
+    Window w = window_of(conv);
+    int64_t side = g->b.inputs, step = g->b.outputs * w.stride_h;
+    int64_t zero = shape_count(&x->type.shape);
+    for (int64_t k = 0; k < side * side; k++) {
+        int64_t h = row * step + k / side - w.pad_top;
+        int64_t c = column * step + k % side - w.pad_left;
+        bool in = h >= 0 && h < w.in_h && c >= 0 && c < w.in_w;
+        pixel[k] = (int32_t)(in ? image * x->place.stride[0] + h * x->place.stride[2] +
+                                      c * x->place.stride[3]
+                                : zero);
+    }
+}
+
+/* For every tile, in their order. */
 static int window_table(Lower *l, const Winograd *g)
 {
-    const Value *conv = l->group->anchor, *x = conv->args[0];
-    Window w = window_of(conv);
-    int64_t images = x->type.shape.dim[0], side = g->b.inputs, at = 0;
-    int64_t step = g->b.outputs * w.stride_h, zero = shape_count(&x->type.shape);
-    int64_t count = images * g->tiles_h * g->tiles_w * side * side;
+    const Value *conv = l->group->anchor;
+    int64_t images = conv->args[0]->type.shape.dim[0], tiles = g->down.tiles * g->across.tiles;
+    int64_t window = g->b.inputs * g->b.inputs, count = images * tiles * window;
     int32_t *table = NEW(l->arena, int32_t, count);
-    for (int64_t tile = 0; tile < images * g->tiles_h * g->tiles_w; tile++)
-        for (int64_t k = 0; k < side * side; k++) {
-            int64_t h = tile / g->tiles_w % g->tiles_h * step + k / side - w.pad_top;
-            int64_t c = tile % g->tiles_w * step + k % side - w.pad_left;
-            bool in = h >= 0 && h < w.in_h && c >= 0 && c < w.in_w;
-            int64_t image = tile / (g->tiles_w * g->tiles_h) * x->place.stride[0];
-            table[at++] = (int32_t)(in ? image + h * x->place.stride[2] +
-                                             c * x->place.stride[3]
-                                       : zero);
-        }
+    for (int64_t i = 0; i < images * tiles; i++) {
+        int64_t row = i / g->across.tiles % g->down.tiles, column = i % g->across.tiles;
+        bool down = row >= g->down.count[WHOLE], across = column >= g->across.count[WHOLE];
+        Region r = winograd_region(g, down ? REST : WHOLE, across ? REST : WHOLE);
+        int64_t number = r.number + (down ? 0 : row) * r.columns + (across ? 0 : column);
+        window_pixels(conv, g, i / tiles, row, column,
+                      table + (i / tiles * tiles + number) * window);
+    }
     return lower_table(l, "pixels", table, count);
 }
 
 /* T[point][column] = B^T x, a column of the window at a time. */
-static void input_columns(Lower *l, const Wino *w, Index entry, Index channel)
+static void input_columns(Lower *l, const Wino *w, const Region *r, Index entry, Index channel)
 {
     const Winograd *g = &w->g;
+    const Bilinear *down = &g->down.b[r->down];
     const Section *s = &l->program->sections.at[l->operand[w->table].section];
     const Expr *in[MAX_POINTS], *out[MAX_POINTS];
     int lanes = l->target->lanes, side = g->b.inputs;
-    const IVar *column = build_for(&l->b, "column", side, false);
-    for (int row = 0; row < side; row++) {
+    const IVar *column = build_for(&l->b, "column", g->across.b[r->across].inputs, false);
+    for (int row = 0; row < down->inputs; row++) {
         Index at = index_plus(index_add(entry, index_var(column)), row * side);
         const IVar *pixel = build_iload(&l->b, "pixel", w->table, at, s->min, s->max);
         at = index_add(index_var(pixel), channel);
         in[row] = build_let(&l->b, "x", expr_load(l->arena, l->kernel, w->x, at, lanes));
     }
-    transform_build(&l->b, l->target, &g->b.bt, g->b.points, side, in, out);
-    for (int p = 0; p < g->b.points; p++)
+    transform_build(&l->b, l->target, &down->bt, down->points, down->inputs, in, out);
+    for (int p = 0; p < down->points; p++)
         build_store(&l->b, w->t,
                     index_plus(index_mul(index_var(column), lanes),
                                p * side * lanes),
@@ -78,39 +96,61 @@ static void input_columns(Lower *l, const Wino *w, Index entry, Index channel)
 }
 
 /* V[point][tile][ic] = T B. */
-static void input_rows(Lower *l, const Wino *w, Index v)
+static void input_rows(Lower *l, const Wino *w, const Region *r, Index v)
 {
     const Winograd *g = &w->g;
+    const Bilinear *across = &g->across.b[r->across];
     const Expr *in[MAX_POINTS], *out[MAX_POINTS];
     int lanes = l->target->lanes, side = g->b.inputs;
-    const IVar *row = build_for(&l->b, "row", g->b.points, false);
-    for (int k = 0; k < side; k++) {
+    const IVar *row = build_for(&l->b, "row", g->down.b[r->down].points, false);
+    for (int k = 0; k < across->inputs; k++) {
         Index at = index_plus(index_mul(index_var(row), side * lanes), k * lanes);
         in[k] = build_let(&l->b, "x", expr_load(l->arena, l->kernel, w->t, at, lanes));
     }
-    transform_build(&l->b, l->target, &g->b.bt, g->b.points, side, in, out);
+    transform_build(&l->b, l->target, &across->bt, across->points, across->inputs, in, out);
     v = index_add(v, index_mul(index_var(row), g->b.points * g->v_point));
-    for (int p = 0; p < g->b.points; p++)
+    for (int p = 0; p < across->points; p++)
         build_store(&l->b, w->v, index_plus(v, p * g->v_point), out[p]);
     build_end(&l->b);
 }
 
-/* Some tiles and vectors of channels: `first` is the first tile in the table, `channel`
- * the first channel, `v` the place of both in V. */
-static void build_inputs(Lower *l, const Wino *w, int64_t tiles, int64_t vectors, Index first,
-                         Index channel, Index v)
+/* Vectors of channels, from `channel` on; their place in V, at the first tile. */
+typedef struct Vectors {
+    int64_t count;
+    Index channel, v;
+} Vectors;
+
+/* `tiles` of a region, from its `first` on; `number` is the first one's in the table. */
+static void build_inputs(Lower *l, const Wino *w, const Region *r, int64_t tiles, Index number,
+                         Index first, const Vectors *vectors)
 {
     const Winograd *g = &w->g;
     int side = g->b.inputs, lanes = l->target->lanes;
     const IVar *tile = build_for(&l->b, "tile", tiles, false);
-    Index entry = index_mul(index_add(first, index_var(tile)), side * side);
-    v = index_add(v, index_mul(index_var(tile), g->v_tile));
-    const IVar *vector = build_for(&l->b, "ic", vectors, false);
+    Index entry = index_mul(index_add(number, index_var(tile)), side * side);
+    Index v = index_add(vectors->v, index_mul(index_add(first, index_var(tile)), g->v_tile));
+    const IVar *vector = build_for(&l->b, "ic", vectors->count, false);
     Index within = index_mul(index_var(vector), lanes);
-    input_columns(l, w, entry, index_add(channel, within));
-    input_rows(l, w, index_add(v, within));
+    input_columns(l, w, r, entry, index_add(vectors->channel, within));
+    input_rows(l, w, r, index_add(v, within));
     build_end(&l->b);
     build_end(&l->b);
+}
+
+/* A row of tiles: `row` of a kind; `image` is the number of the image's first tile. */
+static void build_input_row(Lower *l, const Wino *w, int down, Index row, Index image)
+{
+    const Winograd *g = &w->g;
+    Vectors vectors = {g->v_tile / l->target->lanes, index_const(0), index_const(0)};
+    for (int across = 0; across < TILE_KINDS; across++) {
+        Region r = winograd_region(g, down, across);
+        if (!r.columns)
+            continue;
+        Index past = index_mul(row, r.columns);
+        Index number = index_add(image, index_plus(past, r.number));
+        Index first = index_plus(g->by_panels ? past : index_const(0), r.first);
+        build_inputs(l, w, &r, r.columns, number, first, &vectors);
+    }
 }
 
 /* ---- weights, online ---------------------------------------------------- */
@@ -169,7 +209,7 @@ static void build_weights(Lower *l, const Wino *w, int row, Index panel, Part pa
 
 /* ---- products ---------------------------------------------------------- */
 
-static Contraction products_of(const Lower *l, const Wino *w, int64_t columns)
+static Contraction products_of(const Lower *l, const Wino *w, int64_t tiles, int64_t columns)
 {
     const Winograd *g = &w->g;
     int weight = g->online ? w->u : w->weight;
@@ -180,7 +220,7 @@ static Contraction products_of(const Lower *l, const Wino *w, int64_t columns)
     c.run = g->online ? g->part : g->inputs;
     c.rows.operands = l->operands;
     c.rows.n = 1;
-    c.rows.axis[0] = (Axis){.extent = g->tiles};
+    c.rows.axis[0] = (Axis){.extent = tiles};
     c.rows.axis[0].step[w->v] = g->v_tile;
     c.rows.axis[0].step[w->m] = g->width;
     c.columns = (Axis){.extent = columns};
@@ -188,56 +228,97 @@ static Contraction products_of(const Lower *l, const Wino *w, int64_t columns)
     return c;
 }
 
-/* M[point] = V[point] U[panel][point], `columns` channels of panel `panel`; of V the
- * panel's group. */
-static void build_products(Lower *l, const Wino *w, Index panel, int64_t columns)
+/* A panel's `columns` channels. */
+typedef struct Panel {
+    Index number;
+    int64_t columns;
+} Panel;
+
+/* The tiles' products at one point. */
+typedef struct Products {
+    Contraction c;
+    At at;               /* at their first V and M */
+    Index column, point; /* the point in its row, and of all */
+} Products;
+
+/* Opens the loop over the points of a kind across in a row of points of a kind down; false:
+ * there are none. */
+static bool begin_points(Lower *l, const Wino *w, const Panel *panel, int down, int across,
+                         Index row, Products *p)
 {
     const Winograd *g = &w->g;
-    Contraction c = products_of(l, w, columns);
-    const IVar *point = build_for(&l->b, "point", g->points, false);
-    At at = at_origin(l, 1, NULL);
-    at.index[w->v] = index_mul(index_var(point), g->v_point);
-    if (g->groups > 1)
-        at.index[w->v] = index_add(at.index[w->v], index_mul(panel, g->inputs));
-    at.index[w->m] = index_mul(index_var(point), g->m_point);
-    at.index[w->weight] = index_add(index_mul(panel, g->points * g->inputs * g->width),
-                                    index_mul(index_var(point), g->inputs * g->width));
-    contraction_tiles(l, &c, at);
-    build_end(&l->b);
+    Tiles tiles = winograd_tiles(g, down, across);
+    if (!g->across.points[across])
+        return false;
+    p->c = products_of(l, w, tiles.count, panel->columns);
+    const IVar *point = build_for(&l->b, "point", g->across.points[across], false);
+    p->column = index_plus(index_var(point), g->across.first[across]);
+    p->point = index_add(index_mul(row, g->b.points), p->column);
+    p->at = at_origin(l, 1, NULL);
+    p->at.index[w->v] = index_plus(index_mul(p->point, g->v_point), tiles.first * g->v_tile);
+    p->at.index[w->m] = index_plus(index_mul(p->point, g->m_point), tiles.first * g->width);
+    return true;
 }
 
-/* For `count` points from `first` on, the work on all tiles. The weights of the next part
+/* M[point] = V[point] U[panel][point] for a row of points of a kind down; of V the panel's
+ * group. */
+static void build_products(Lower *l, const Wino *w, const Panel *panel, int down, Index row)
+{
+    const Winograd *g = &w->g;
+    Products p;
+    for (int across = TILE_KINDS; across-- > 0;) {
+        if (!begin_points(l, w, panel, down, across, row, &p))
+            continue;
+        if (g->groups > 1)
+            p.at.index[w->v] = index_add(p.at.index[w->v], index_mul(panel->number, g->inputs));
+        p.at.index[w->weight] =
+            index_add(index_mul(panel->number, g->points * g->inputs * g->width),
+                      index_mul(p.point, g->inputs * g->width));
+        contraction_tiles(l, &p.c, p.at);
+        build_end(&l->b);
+    }
+}
+
+/* For a row of points, the work on all tiles that have them. The weights of the next part
  * are asked for meanwhile, evenly over all points. */
-static void each_point(Lower *l, const Wino *w, int64_t first, int64_t count,
-                       int64_t columns, TileWork work, Index panel, Part part)
+static void each_point(Lower *l, const Wino *w, const Panel *panel, int down, Index row,
+                       TileWork work, Part part)
 {
     const Winograd *g = &w->g;
-    Contraction c = products_of(l, w, columns);
-    const IVar *point = build_for(&l->b, "point", count, false);
-    Index all = index_plus(index_var(point), first);
-    At at = at_origin(l, 1, NULL);
-    at.index[w->v] = index_add(index_mul(all, g->v_point),
-                               index_add(index_mul(part.block, g->v_block),
-                                         index_mul(part.within, g->part)));
-    at.index[w->m] = index_mul(all, g->m_point);
-    at.index[w->u] = index_mul(index_var(point), g->u_point);
-    Part next = {part.block, index_plus(part.within, 1)};
-    Ahead ahead = {w->weight, weights_from(w, panel, next),
-                   g->part * g->b.taps * g->b.taps * g->width, g->points, all};
-    contraction_work(l, &c, at, work, work == TILE_multiply ? &ahead : NULL);
-    build_end(&l->b);
+    Products p;
+    for (int across = TILE_KINDS; across-- > 0;) {
+        if (!begin_points(l, w, panel, down, across, row, &p))
+            continue;
+        Index channels = index_add(index_mul(part.block, g->v_block),
+                                   index_mul(part.within, g->part));
+        p.at.index[w->v] = index_add(p.at.index[w->v], channels);
+        p.at.index[w->u] = index_mul(p.column, g->u_point);
+        Part next = {part.block, index_plus(part.within, 1)};
+        Ahead ahead = {w->weight, weights_from(w, panel->number, next),
+                       g->part * g->b.taps * g->b.taps * g->width, g->points, p.point};
+        contraction_work(l, &p.c, p.at, work, work == TILE_multiply ? &ahead : NULL);
+        build_end(&l->b);
+    }
 }
 
-static void build_online(Lower *l, const Wino *w, Index panel, int64_t columns)
+static void build_online(Lower *l, const Wino *w, const Panel *panel)
 {
     const Winograd *g = &w->g;
     Part part = {index_const(0), index_const(0)};
-    each_point(l, w, 0, g->points, columns, TILE_begin, panel, part);
+    for (int down = TILE_KINDS; down-- > 0;) {
+        if (!g->down.points[down])
+            continue;
+        const IVar *row = build_for(&l->b, "points", g->down.points[down], false);
+        each_point(l, w, panel, down, index_plus(index_var(row), g->down.first[down]),
+                   TILE_begin, part);
+        build_end(&l->b);
+    }
     part.block = index_var(build_for(&l->b, "block", g->inputs / g->v_tile, false));
     part.within = index_var(build_for(&l->b, "part", g->v_tile / g->part, false));
-    for (int row = 0; row < g->b.points; row++) {
-        build_weights(l, w, row, panel, part);
-        each_point(l, w, row * g->b.points, g->b.points, columns, TILE_multiply, panel, part);
+    for (int row = 0; row < g->down.points[REST] + g->down.points[WHOLE]; row++) {
+        build_weights(l, w, row, panel->number, part);
+        each_point(l, w, panel, row < g->down.points[REST] ? REST : WHOLE, index_const(row),
+                   TILE_multiply, part);
     }
     build_end(&l->b);
     build_end(&l->b);
@@ -246,20 +327,21 @@ static void build_online(Lower *l, const Wino *w, Index panel, int64_t columns)
 /* ---- outputs ----------------------------------------------------------- */
 
 /* T[row][point] = A^T M, a column of points at a time. */
-static void output_columns(Lower *l, const Wino *w, Index m, int lanes)
+static void output_columns(Lower *l, const Wino *w, const Region *r, Index m, int lanes)
 {
     const Winograd *g = &w->g;
+    const Bilinear *down = &g->down.b[r->down];
     const Expr *in[MAX_POINTS], *out[MAX_POINTS];
     int points = g->b.points;
-    const IVar *column = build_for(&l->b, "column", points, false);
+    const IVar *column = build_for(&l->b, "column", g->across.b[r->across].points, false);
     m = index_add(m, index_mul(index_var(column), g->m_point));
-    for (int p = 0; p < points; p++)
+    for (int p = 0; p < down->points; p++)
         in[p] = build_let(&l->b, "m",
                           expr_load(l->arena, l->kernel, w->m,
                                     index_plus(m, p * points * g->m_point),
                                     lanes));
-    transform_build(&l->b, l->target, &g->b.at, g->b.outputs, points, in, out);
-    for (int row = 0; row < g->b.outputs; row++)
+    transform_build(&l->b, l->target, &down->at, down->outputs, down->points, in, out);
+    for (int row = 0; row < down->outputs; row++)
         build_store(&l->b, w->t,
                     index_plus(index_mul(index_var(column), lanes), row * points * lanes),
                     out[row]);
@@ -279,59 +361,50 @@ static void store_pixels(Lower *l, const Wino *w, At at, const Expr *const *out,
     }
 }
 
-/* `rows` rows of a tile; the last tile of a row may be narrower. */
-static void output_rows(Lower *l, const Wino *w, At at, int64_t rows, Index tile)
+static void output_rows(Lower *l, const Wino *w, const Region *r, At at)
 {
     const Winograd *g = &w->g;
+    const Bilinear *across = &g->across.b[r->across];
     const Expr *in[MAX_POINTS], *out[MAX_POINTS];
-    int points = g->b.points, side = g->b.outputs;
-    int last = (int)(w->nest.axis[3].extent - (g->tiles_w - 1) * side);
-    const IVar *row = build_for(&l->b, "row", rows, false);
+    int points = g->b.points;
+    const IVar *row = build_for(&l->b, "row", g->down.b[r->down].outputs, false);
     at_move(&at, l->operands, &w->nest.axis[2], index_var(row));
-    for (int p = 0; p < points; p++) {
+    for (int p = 0; p < across->points; p++) {
         Index from = index_plus(index_mul(index_var(row), points * at.lanes), p * at.lanes);
         in[p] = build_let(&l->b, "m", expr_load(l->arena, l->kernel, w->t, from, at.lanes));
     }
-    transform_build(&l->b, l->target, &g->b.at, side, points, in, out);
-    if (last == side || g->tiles_w == 1) {
-        store_pixels(l, w, at, out, last);
-    } else {
-        build_if_less(&l->b, tile, g->tiles_w - 1);
-        store_pixels(l, w, at, out, side);
-        build_else(&l->b);
-        store_pixels(l, w, at, out, last);
-        build_end(&l->b);
-    }
+    transform_build(&l->b, l->target, &across->at, across->outputs, across->points, in, out);
+    store_pixels(l, w, at, out, across->outputs);
     build_end(&l->b);
 }
 
-/* `at` stands at the tile's first pixel and channel. */
-static void output_tile(Lower *l, const Wino *w, At at, Index tile_h, Index tile_w)
+/* From the map's first pixel to that of a region, from its row `row` of tiles on. */
+static At region_at(Lower *l, const Wino *w, const Region *r, At at, Index row)
 {
     const Winograd *g = &w->g;
-    int side = g->b.outputs;
-    int64_t last = w->nest.axis[2].extent - (g->tiles_h - 1) * side;
-    output_columns(l, w, at.index[w->m], at.lanes);
-    if (last == side || g->tiles_h == 1) {
-        output_rows(l, w, at, last, tile_w);
-        return;
-    }
-    build_if_less(&l->b, tile_h, g->tiles_h - 1);
-    output_rows(l, w, at, side, tile_w);
-    build_else(&l->b);
-    output_rows(l, w, at, last, tile_w);
-    build_end(&l->b);
+    Axis across = w->nest.axis[3], down = w->nest.axis[2];
+    int64_t side = g->b.outputs;
+    if (r->down == REST)
+        row = index_plus(row, g->down.count[WHOLE]);
+    at_move(&at, l->operands, &down, index_mul(row, side));
+    if (r->across == REST)
+        at_move(&at, l->operands, &across, index_const(g->across.count[WHOLE] * side));
+    return at;
 }
 
-/* A row of tiles, all channels of a panel; `at` at the row's first pixel. */
-static void build_outputs(Lower *l, const Wino *w, At at, Index tile_h, int64_t columns)
+/* A row of a region's tiles, all channels of a panel; `at` at the map's first pixel. */
+static void build_outputs(Lower *l, const Wino *w, const Region *r, At at, Index row,
+                          int64_t columns)
 {
     const Winograd *g = &w->g;
     Axis across = w->nest.axis[3];
     for (int i = 0; i < l->operands; i++)
         across.step[i] *= g->b.outputs;
     across.step[w->m] = g->width;
-    const IVar *tile = build_for(&l->b, "tile", g->tiles_w, false);
+    at = region_at(l, w, r, at, row);
+    Index first = g->by_panels ? index_mul(row, r->columns) : index_const(0);
+    at.index[w->m] = index_mul(index_plus(first, r->first), g->width);
+    const IVar *tile = build_for(&l->b, "tile", r->columns, false);
     at_move(&at, l->operands, &across, index_var(tile));
     bool dense = w->channel.step[0] == 1;
     for (int i = 0; i < l->operands; i++)
@@ -343,9 +416,21 @@ static void build_outputs(Lower *l, const Wino *w, At at, Index tile_h, int64_t 
         vectors.step[i] *= at.lanes;
     const IVar *block = build_for(&l->b, "oc", columns / at.lanes, false);
     at_move(&at, l->operands, &vectors, index_var(block));
-    output_tile(l, w, at, tile_h, index_var(tile));
+    output_columns(l, w, r, at.index[w->m], at.lanes);
+    output_rows(l, w, r, at);
     build_end(&l->b);
     build_end(&l->b);
+}
+
+/* A row of tiles: `row` of a kind. */
+static void build_output_row(Lower *l, const Wino *w, int down, At at, Index row,
+                             int64_t columns)
+{
+    for (int across = 0; across < TILE_KINDS; across++) {
+        Region r = winograd_region(&w->g, down, across);
+        if (r.columns)
+            build_outputs(l, w, &r, at, row, columns);
+    }
 }
 
 /* ---- the two forms ----------------------------------------------------- */
@@ -376,31 +461,104 @@ static void open_operands(Lower *l, Wino *w)
         w->channel.step[w->bias] = 1;
 }
 
-/* The panel's channels: products and outputs of `rows` rows of tiles from `at`. */
-static void build_panel(Lower *l, const Wino *w, At at, Index panel, bool narrow)
+static At panel_at(Lower *l, const Wino *w, At at, Index panel)
+{
+    Axis step = w->channel;
+    step.step[w->m] = 0;
+    for (int i = 0; i < l->operands; i++)
+        step.step[i] *= w->g.width;
+    at_move(&at, l->operands, &step, panel);
+    return at;
+}
+
+static int64_t panel_columns(const Winograd *g, bool narrow)
+{
+    return narrow ? g->outputs - (g->panels - 1) * g->width : g->width;
+}
+
+/* Products and outputs of all tiles. */
+static void build_panel(Lower *l, const Wino *w, At at, Index number, bool narrow)
 {
     const Winograd *g = &w->g;
-    int64_t columns = narrow ? g->outputs - (g->panels - 1) * g->width : g->width;
-    Axis step = w->channel, down = w->nest.axis[2];
-    step.step[w->m] = 0;
-    for (int i = 0; i < l->operands; i++) {
-        step.step[i] *= g->width;
-        down.step[i] *= g->b.outputs;
-    }
+    Panel panel = {number, panel_columns(g, narrow)};
     if (g->online)
-        build_online(l, w, panel, columns);
-    else
-        build_products(l, w, panel, columns);
-    at_move(&at, l->operands, &step, panel);
-    if (!g->by_panels) {
-        build_outputs(l, w, at, index_var(l->kernel->task), columns);
-        return;
+        build_online(l, w, &panel);
+    for (int down = TILE_KINDS; down-- > 0 && !g->online;) {
+        if (!g->down.points[down])
+            continue;
+        const IVar *row = build_for(&l->b, "points", g->down.points[down], false);
+        build_products(l, w, &panel, down, index_plus(index_var(row), g->down.first[down]));
+        build_end(&l->b);
     }
-    down.step[w->m] = g->tiles_w * g->width;
-    const IVar *row = build_for(&l->b, "tiles", g->tiles_h, false);
-    at_move(&at, l->operands, &down, index_var(row));
-    build_outputs(l, w, at, index_var(row), columns);
+    at = panel_at(l, w, at, number);
+    for (int down = 0; down < TILE_KINDS; down++) {
+        if (!g->down.count[down])
+            continue;
+        const IVar *row = build_for(&l->b, "tiles", g->down.count[down], false);
+        build_output_row(l, w, down, at, index_var(row), panel.columns);
+        build_end(&l->b);
+    }
+}
+
+/* Opens and closes what a task does whose row of tiles is of a kind: which of them. */
+static Index begin_kind(Lower *l, const Winograd *g, int down, Index task)
+{
+    if (down == WHOLE && g->down.count[REST])
+        build_if_less(&l->b, task, g->down.count[WHOLE]);
+    else if (down == REST && g->down.count[WHOLE])
+        build_else(&l->b);
+    return down == WHOLE ? task : index_const(0);
+}
+
+static void end_kind(Lower *l, const Winograd *g, int down)
+{
+    if (g->down.count[WHOLE] && g->down.count[REST] && down == REST)
+        build_end(&l->b);
+}
+
+/* The products of a row of tiles: of its points, were they numbered through all rows, the
+ * last row of tiles has only the first. */
+static void build_row_products(Lower *l, const Wino *w, const Panel *panel, Index task)
+{
+    const Side *down = &w->g.down;
+    int64_t rows = down->points[REST] + down->points[WHOLE];
+    const IVar *row = build_for(&l->b, "points", rows, false);
+    bool fewer = down->points[REST] && down->points[WHOLE];
+    if (fewer)
+        build_if_less(&l->b, index_add(index_mul(task, rows), index_var(row)),
+                      down->count[WHOLE] * rows + down->points[REST]);
+    build_products(l, w, panel, WHOLE, index_var(row));
+    if (fewer)
+        build_end(&l->b);
     build_end(&l->b);
+}
+
+/* Products and outputs of a row of tiles. */
+static void build_panel_row(Lower *l, const Wino *w, Index task, At at, Index number,
+                            bool narrow)
+{
+    const Winograd *g = &w->g;
+    Panel panel = {number, panel_columns(g, narrow)};
+    build_row_products(l, w, &panel, task);
+    at = panel_at(l, w, at, number);
+    for (int down = 0; down < TILE_KINDS; down++) {
+        if (!g->down.count[down])
+            continue;
+        build_output_row(l, w, down, at, begin_kind(l, g, down, task), panel.columns);
+        end_kind(l, g, down);
+    }
+}
+
+/* The inputs of a row of tiles of the image whose first tile is number `image`. */
+static void build_task_inputs(Lower *l, const Wino *w, Index task, Index image)
+{
+    const Winograd *g = &w->g;
+    for (int down = 0; down < TILE_KINDS; down++) {
+        if (!g->down.count[down])
+            continue;
+        build_input_row(l, w, down, begin_kind(l, g, down, task), image);
+        end_kind(l, g, down);
+    }
 }
 
 static void lower_by_rows(Lower *l, Wino *w)
@@ -409,48 +567,53 @@ static void lower_by_rows(Lower *l, Wino *w)
     lower_open(l, "winograd");
     open_operands(l, w);
     store_pad_pixel(l);
-    Index task = lower_tasks(l, g->tiles_h);
+    Index task = lower_tasks(l, g->down.tiles);
     const IVar *image = build_for(&l->b, "n", w->nest.axis[0].extent, false);
-    Index row = index_add(index_mul(index_var(image), g->tiles_h), task);
-    build_inputs(l, w, g->tiles_w, g->v_tile / l->target->lanes, index_mul(row, g->tiles_w),
-                 index_const(0), index_const(0));
-    Axis down = w->nest.axis[2];
-    for (int i = 0; i < l->operands; i++)
-        down.step[i] *= g->b.outputs;
+    build_task_inputs(l, w, task, index_mul(index_var(image), g->down.tiles * g->across.tiles));
     At at = at_origin(l, 1, NULL);
     at_move(&at, l->operands, &w->nest.axis[0], index_var(image));
-    at_move(&at, l->operands, &down, task);
     bool narrow = g->outputs % g->width != 0;
     int64_t whole = g->panels - narrow;
     if (whole) {
         const IVar *panel = build_for(&l->b, "panel", whole, false);
-        build_panel(l, w, at, index_var(panel), false);
+        build_panel_row(l, w, task, at, index_var(panel), false);
         build_end(&l->b);
     }
     if (narrow)
-        build_panel(l, w, at, index_const(whole), true);
+        build_panel_row(l, w, task, at, index_const(whole), true);
     build_end(&l->b);
     lower_close(l);
 }
 
 /* Online, a task is a block of channels, not a row of tiles: there are more of them, and
  * the layer before, by panels too, left a thread's channels in its own cache. */
+static void build_input_block(Lower *l, const Wino *w, Index block)
+{
+    const Winograd *g = &w->g;
+    Vectors vectors = {g->v_tile / l->target->lanes, index_mul(block, g->v_tile),
+                       index_mul(block, g->v_block)};
+    for (int down = 0; down < TILE_KINDS; down++)
+        for (int across = 0; across < TILE_KINDS; across++) {
+            Region r = winograd_region(g, down, across);
+            if (r.rows && r.columns)
+                build_inputs(l, w, &r, r.rows * r.columns, index_const(r.number),
+                             index_const(r.first), &vectors);
+        }
+}
+
 static void lower_inputs(Lower *l, Wino *w)
 {
     const Winograd *g = &w->g;
-    int64_t vectors = g->v_tile / l->target->lanes;
     lower_begin(l, "winograd_inputs");
     w->v = lower_shared(l, "v", 0, g->v_count, ACCESS_write);
     w->t = lower_scratch(l, "t", temporary_align(g->m_count * 4), g->t_count);
     w->x = lower_operand(l, l->group->anchor->args[0], true);
     w->table = window_table(l, g);
-    Index task = lower_tasks(l, g->online ? g->inputs / g->v_tile : g->tiles_h);
+    Index task = lower_tasks(l, g->online ? g->inputs / g->v_tile : g->down.tiles);
     if (g->online)
-        build_inputs(l, w, g->tiles, vectors, index_const(0), index_mul(task, g->v_tile),
-                     index_mul(task, g->v_block));
+        build_input_block(l, w, task);
     else
-        build_inputs(l, w, g->tiles_w, vectors, index_mul(task, g->tiles_w), index_const(0),
-                     index_mul(task, g->tiles_w * g->v_tile));
+        build_task_inputs(l, w, task, index_const(0));
     lower_close(l);
 }
 

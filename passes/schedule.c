@@ -37,9 +37,28 @@
 static const double product_ahead = .66, product_online = 1.28, transform_term = 12,
                     weight_online = 1.3, spilled = 1.5, step_of_tile = .005;
 
-static double spilled_bytes(const Winograd *g, const Target *target)
+/* Of all tiles along a side, in sum. */
+typedef struct Along {
+    double inputs, points, outputs;
+} Along;
+
+static Along along(const Side *side)
 {
-    double bytes = 4 * (double)(g->v_count + g->m_count) - target->l2_bytes;
+    Along sum = {0};
+    for (int kind = 0; kind < TILE_KINDS; kind++) {
+        const Bilinear *b = &side->b[kind];
+        double count = (double)side->count[kind];
+        sum.inputs += count * b->inputs;
+        sum.points += count * b->points;
+        sum.outputs += count * b->outputs;
+    }
+    return sum;
+}
+
+/* Of a panel, `points` being those of all tiles. */
+static double spilled_bytes(const Winograd *g, double points, const Target *target)
+{
+    double bytes = 4 * points * (double)(g->groups * g->inputs + g->width) - target->l2_bytes;
     return g->by_panels && bytes > 0 ? bytes : 0;
 }
 
@@ -47,15 +66,17 @@ static double winograd_cost(const Value *conv, Schedule schedule, const Target *
                             double balance)
 {
     Winograd g = winograd_of(conv, schedule, target);
-    double tiles = (double)(conv->type.shape.dim[0] * g.tiles_h * g.tiles_w);
+    double images = (double)conv->type.shape.dim[0];
     double weights = (double)(g.points * g.inputs * g.outputs);
-    double side = g.b.inputs, points = g.b.points, outputs = g.b.outputs;
-    double in = (double)(g.groups * g.inputs) * points * (side + points);
-    double out = (double)g.outputs * outputs * (points + outputs);
-    double cost = transform_term * tiles * (in + out);
-    cost += g.online ? product_online * tiles * weights + weight_online * weights
-                     : product_ahead * tiles * weights + 4 * weights * balance;
-    cost += spilled * balance * spilled_bytes(&g, target);
+    Along down = along(&g.down), across = along(&g.across);
+    double points = down.points * across.points;
+    double products = images * points * (double)(g.inputs * g.outputs);
+    double in = (double)(g.groups * g.inputs) * down.points * (across.inputs + across.points);
+    double out = (double)g.outputs * down.outputs * (across.points + across.outputs);
+    double cost = transform_term * images * (in + out);
+    cost += g.online ? product_online * products + weight_online * weights
+                     : product_ahead * products + 4 * weights * balance;
+    cost += spilled * balance * spilled_bytes(&g, points, target);
     return cost * (1 + step_of_tile * (schedule.tile - 2));
 }
 

@@ -17,9 +17,57 @@ bool conv_suits_winograd(const Value *v, const Target *target)
            outputs % target->lanes == 0 && s->dim[1] % target->lanes == 0;
 }
 
-static int64_t tiles_along(int64_t extent, int tile)
+/* Note [Tiles of two sizes]: where a side does not divide into tiles, the last one is
+ * smaller: 56 = 9 * 6 + 2. Products along a side are then one for each output and two for
+ * each tile, 76 and not 80. A smaller tile multiplies at the first points of a larger one,
+ * with the same weights (ir/bilinear.h): at the first points of either side all tiles meet,
+ * at the others the whole ones only. So there is one product of matrices for each point, of
+ * fewer rows at some, and no weight more. Tiles are numbered so that those of any point lie
+ * one after another:
+ *
+ *     right    whole down, the rest across     whole down, any across: right and main
+ *     main     whole                           whole across, any down: main and bottom
+ *     bottom   the rest down, whole across
+ *     corner   the rest
+ *
+ * In a row of tiles, which is a task, they stand from left to right. */
+static Side side_of(int64_t extent, const Bilinear *whole)
 {
-    return (extent + tile - 1) / tile;
+    int tile = whole->outputs, rest = (int)(extent % tile);
+    Side s = {.tiles = extent / tile + (rest > 0), .count = {extent / tile, rest > 0}};
+    s.b[WHOLE] = *whole;
+    if (rest)
+        s.b[REST] = bilinear_of(rest, whole->taps, whole->stride);
+    s.points[REST] = s.first[WHOLE] = s.b[REST].points;
+    s.points[WHOLE] = s.count[WHOLE] ? s.b[WHOLE].points - s.b[REST].points : 0;
+    return s;
+}
+
+Region winograd_region(const Winograd *g, int down, int across)
+{
+    const int64_t *rows = g->down.count, *columns = g->across.count;
+    int64_t right = rows[WHOLE] * columns[REST], main = rows[WHOLE] * columns[WHOLE];
+    int64_t bottom = rows[REST] * columns[WHOLE];
+    const int64_t number[TILE_KINDS][TILE_KINDS] = {
+        [WHOLE] = {[WHOLE] = right,       [REST] = 0},
+        [REST]  = {[WHOLE] = right + main, [REST] = right + main + bottom},
+    };
+    Region r = {.down = down, .across = across, .rows = rows[down], .columns = columns[across],
+                .number = number[down][across]};
+    r.first = g->by_panels ? r.number : across == REST ? columns[WHOLE] : 0;
+    return r;
+}
+
+Tiles winograd_tiles(const Winograd *g, int down, int across)
+{
+    if (!g->by_panels)
+        return (Tiles){0, across == REST ? g->across.tiles : g->across.count[WHOLE]};
+    int64_t main = winograd_region(g, WHOLE, WHOLE).number;
+    int64_t bottom = winograd_region(g, REST, WHOLE).number;
+    int64_t corner = winograd_region(g, REST, REST).number;
+    int64_t first = across == REST ? 0 : main;
+    int64_t end = down == WHOLE ? bottom : across == WHOLE ? corner : g->tiles;
+    return (Tiles){first, end - first};
 }
 
 /* The smaller traffic beyond the second-level cache: a task for each row of tiles
@@ -30,10 +78,10 @@ static bool panels_are_better(const Winograd *g, const Target *target)
         return false;
     int64_t half = target->l2_bytes / 2;
     int64_t weights = g->points * g->inputs * g->outputs * 4;
-    int64_t inputs = g->tiles_h * g->tiles_w * g->points * g->inputs * 4;
-    int64_t by_rows = weights > half ? weights * g->tiles_h : weights;
+    int64_t inputs = g->down.tiles * g->across.tiles * g->points * g->inputs * 4;
+    int64_t by_rows = weights > half ? weights * g->down.tiles : weights;
     int64_t by_panels = weights + (inputs > half ? inputs * (1 + g->panels) : inputs);
-    return by_panels < by_rows || g->tiles_w < target->tile_rows;
+    return by_panels < by_rows || g->across.tiles < target->tile_rows;
 }
 
 bool schedule_is_winograd(Schedule s)
@@ -62,24 +110,25 @@ Winograd winograd_of(const Value *v, Schedule schedule, const Target *target)
 {
     Window w = window_of(v);
     int tile = schedule.tile;
-    Winograd g = {.b = bilinear_of(tile, 3, (int)w.stride_h),
+    int stride = (int)w.stride_h;
+    Winograd g = {.b = bilinear_of(tile, 3, stride),
                   .groups = v->attr.groups,
                   .inputs = v->args[1]->type.shape.dim[1],
-                  .outputs = v->type.shape.dim[1],
-                  .tiles_h = tiles_along(w.out_h, tile),
-                  .tiles_w = tiles_along(w.out_w, tile)};
+                  .outputs = v->type.shape.dim[1]};
     g.v_tile = g.groups * g.inputs;
     g.points = (int64_t)g.b.points * g.b.points;
     int64_t width = target_panel(target);
     int64_t outputs = g.outputs / g.groups;
     g.width = outputs < width ? outputs : width;
     g.online = schedule.algorithm == ALGORITHM_winograd_online;
-    g.tiles = g.tiles_h * g.tiles_w;
+    g.down = side_of(w.out_h, &g.b);
+    g.across = side_of(w.out_w, &g.b);
+    g.tiles = g.down.tiles * g.across.tiles;
     if (g.online)
         plan_online(&g, target);
     g.panels = (g.outputs + g.width - 1) / g.width;
     g.by_panels = g.online || panels_are_better(&g, target);
-    g.tiles = g.by_panels ? g.tiles : g.tiles_w;
+    g.tiles = g.by_panels ? g.tiles : g.across.tiles;
     /* One vector more, so that the points of a tile do not fall into one set of
      * the cache. */
     g.v_point = g.tiles * g.v_tile + (g.online ? 0 : target->lanes);

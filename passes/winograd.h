@@ -7,14 +7,23 @@
 #include "ir/graph.h"
 #include "ir/target.h"
 
+/* Along a side of the map: whole tiles, and one of what they leave (winograd.c, [Tiles of
+ * two sizes]). Points REST are those of all tiles, the first; points WHOLE the others. */
+enum { WHOLE, REST, TILE_KINDS };
+typedef struct Side {
+    int64_t tiles, count[TILE_KINDS]; /* of the rest 1 or 0 */
+    Bilinear b[TILE_KINDS];
+    int64_t first[TILE_KINDS], points[TILE_KINDS];
+} Side;
+
 typedef struct Winograd {
-    Bilinear b;                /* along either side */
-    int64_t points;            /* of a tile */
+    Bilinear b;                /* of a whole tile, along either side */
+    Side down, across;
+    int64_t points;            /* of a whole tile */
     int64_t groups;
     int64_t inputs, outputs;   /* channels: inputs of a group, outputs of all */
     int64_t width, panels;     /* output channels of a panel; panels, the last
                                   may be narrower; a group is one panel */
-    int64_t tiles_h, tiles_w;
     /* A step for a row of tiles each, or first all inputs, then a panel each. */
     bool by_panels;
     int64_t tiles;             /* of one task's products */
@@ -34,5 +43,20 @@ typedef struct Winograd {
 bool conv_suits_winograd(const Value *conv, const Target *target);
 Winograd winograd_of(const Value *conv, Schedule schedule, const Target *target);
 bool schedule_is_winograd(Schedule schedule);
+
+/* Rows by columns of tiles of one size: the first one's number among all tiles, and in the
+ * task's V and M. */
+typedef struct Region {
+    int down, across; /* kinds */
+    int64_t rows, columns, number, first;
+} Region;
+Region winograd_region(const Winograd *g, int down, int across);
+
+/* The task's tiles that multiply at points of a kind along either side, in V and M; a row of
+ * tiles has one kind down. */
+typedef struct Tiles {
+    int64_t first, count;
+} Tiles;
+Tiles winograd_tiles(const Winograd *g, int down, int across);
 
 #endif

@@ -204,6 +204,78 @@ static const int64_t grouped[][7] = {{32, 32, 5, 7, 1, 3, 2}, {96, 48, 1, 11, 1,
                                      {64, 192, 13, 6, 1, 3, 4}};
 enum { GROUPED_NARROW = 3 };
 
+/* ---- tiles of two sizes ------------------------------------------------ */
+
+static bool is_at(int kind, int point)
+{
+    return point == REST || kind == WHOLE;
+}
+
+/* The tiles of a task that multiply at points of a kind are those, and no others. */
+static void check_points(const Winograd *g, int down, int across)
+{
+    Tiles tiles = winograd_tiles(g, down, across);
+    for (int i = 0; i < TILE_KINDS * TILE_KINDS; i++) {
+        Region r = winograd_region(g, i / TILE_KINDS, i % TILE_KINDS);
+        int64_t rows = g->by_panels ? r.rows : 1;
+        bool multiplies = (!g->by_panels || is_at(r.down, down)) && is_at(r.across, across);
+        for (int64_t tile = r.first; tile < r.first + rows * r.columns; tile++)
+            CU_ASSERT((tile >= tiles.first && tile < tiles.first + tiles.count) == multiplies);
+    }
+}
+
+/* The products along both sides, of all points. */
+static int64_t check_tiles(const Winograd *g)
+{
+    enum { MOST = 1024 };
+    bool seen[MOST] = {false};
+    int64_t all = g->down.tiles * g->across.tiles, n = 0, products = 0;
+    for (int down = 0; down < TILE_KINDS; down++)
+        for (int across = 0; across < TILE_KINDS; across++) {
+            Region r = winograd_region(g, down, across);
+            for (int64_t i = r.number; i < r.number + r.rows * r.columns; i++, n++) {
+                CU_ASSERT_FATAL(i >= 0 && i < all && all <= MOST);
+                CU_ASSERT(!seen[i]);
+                seen[i] = true;
+            }
+            products += r.rows * g->down.b[down].points * r.columns * g->across.b[across].points;
+            if (g->down.points[down] && g->across.points[across])
+                check_points(g, down, across);
+        }
+    CU_ASSERT(n == all);
+    return products;
+}
+
+static void test_two_sizes(void)
+{
+    /* channels in, out, height, width, stride; tile; products down and across: one an
+     * output and two a tile, with stride 2 two an output and one a tile */
+    const int64_t shapes[][8] = {
+        {64, 64, 56, 56, 1, 6, 76, 76},    {128, 128, 28, 28, 1, 6, 38, 38},
+        {256, 256, 14, 14, 1, 5, 20, 20},  {512, 512, 7, 7, 1, 4, 11, 11},
+        {128, 128, 30, 28, 1, 6, 40, 38},  {64, 256, 3, 17, 1, 6, 5, 23},
+        {128, 128, 12, 18, 1, 6, 16, 24},  {64, 64, 2, 3, 1, 5, 4, 5},
+        {128, 128, 28, 27, 2, 4, 32, 32},
+    };
+    Arena *arena = arena_new();
+    char text[1024];
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const int64_t *s = shapes[i], whole_shape[7] = {s[0], s[1], s[2], s[3], s[4]};
+        Graph *graph = read_graph(arena, conv_text(text, sizeof text, whole_shape));
+        for (int online = 0; online < 2; online++) {
+            Schedule schedule = {online ? ALGORITHM_winograd_online : ALGORITHM_winograd,
+                                 (int)s[5]};
+            FOR_VALUES(v, graph) {
+                if (v->op != OP_conv2d)
+                    continue;
+                Winograd g = winograd_of(v, schedule, target_find("x86-64-v4"));
+                CU_ASSERT(check_tiles(&g) == s[6] * s[7]);
+            }
+        }
+    }
+    arena_free(arena);
+}
+
 static void check_algorithm(Algorithm algorithm, const char *target, const int64_t (*shapes)[7],
                             size_t count)
 {
@@ -425,6 +497,7 @@ int main(void)
         {"smaller tiles have part of the weights", test_smaller_tiles},
         {"transforms are their matrices", test_transforms},
         {"any matrix becomes code", test_any_matrix},
+        {"tiles of two sizes", test_two_sizes},
         {"convolutions by Winograd", test_convolutions},
         {"stems by Toom and Cook", test_stems},
         {"stems with their pooling", test_pooled_stems},
