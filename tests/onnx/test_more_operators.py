@@ -51,7 +51,10 @@ for equation, *shapes in (
         ("bhid,bhjd->bhij", (1, 2, 3, 4), (1, 2, 5, 4)), ("bhij,bhjd->bihd", (1, 2, 3, 5), (1, 2, 5, 4)),
         ("nchw,lc->nlhw", (1, 3, 4, 5), (2, 3)), ("i,j->ij", (3,), (4,)), ("ij->ji", (3, 4)),
         ("ii->i", (4, 4)), ("ij->", (3, 4)), ("...ij,...jk->...ik", (2, 3, 4), (2, 4, 5)),
-        ("ij,ij->i", (3, 4), (3, 4)), ("ij,kj", (3, 4), (5, 4))):
+        ("ij,ij->i", (3, 4), (3, 4)), ("ij,kj", (3, 4), (5, 4)),
+        ("bhlm,bhdm->bhdl", (2, 3, 4, 5), (2, 3, 6, 5)), ("abk,kcd->dacb", (2, 3, 4), (4, 5, 6)),
+        ("kbl,lmk->mb", (3, 2, 4), (4, 5, 3)), ("bij,j->bi", (2, 3, 4), (4,)),
+        ("hbi,bhij->bjh", (3, 2, 4), (2, 3, 4, 5)), ("bij,bij->", (2, 3, 4), (2, 3, 4))):
     xs = [draw(*s) for s in shapes]
     one("einsum " + equation, "Einsum", xs, np.einsum(equation, *xs), equation=equation)
 

@@ -145,6 +145,16 @@ def attention_torch(x):
     return y.transpose(1, 2).reshape(2, 4, 4)
 
 
+def einsum_attention(g, x, heads=2):
+    """The same with its products spelled by Einsum, heads split and values as exported."""
+    def part(at):
+        y = g.Reshape(g.Tile(g.Slice(x, [at], [at + 2], [1]), [1, 2, 1]), [2, 4, heads, 2])
+        return g.Transpose(y, perm=[0, 2, 1, 3])
+    s = g.Einsum(part(0), part(2), equation="bhid,bhjd->bhij")
+    y = g.Einsum(g.Softmax(g.Div(s, math.sqrt(2)), axis=-1), part(4), equation="bhij,bhjd->bihd")
+    return g.Reshape(y, [2, 4, 4])
+
+
 def group_norm(g, x):
     y = g.InstanceNormalization(g.Reshape(x, [0, 3, -1]), np.ones(3), np.zeros(3), epsilon=1e-5)
     y = g.Reshape(y, list(SHAPE))
@@ -185,6 +195,10 @@ CASES = [
     ("softmax, no maximum", softmax_plain, "softmax %x axis=2",
      lambda x: torch.softmax(x, 2), "exp"),
     ("attention", attention, "attention .* heads=2 scale=0.7071", attention_torch, "softmax"),
+    ("attention by einsum", einsum_attention, "attention .* heads=2 scale=0.7071",
+     attention_torch, "softmax"),
+    ("einsum, values first", lambda g, x: g.Einsum(g.Abs(x), x, equation="bdi,bjd->bji"),
+     "matmul %x, ", lambda x: x @ abs(x), "reduce_sum", (2, 5, 5)),
     ("group norm", group_norm, r"group_norm %x, .* groups=3",
      lambda x: F.group_norm(x, 3, t(scale), t(shift)), "mul"),
     ("linear", linear, r"linear %x, %c\d(\.1)?, %c\d",
@@ -230,8 +244,8 @@ def value(folder, path, x):
     return list(Executor(again).run({"x": x}).values())[0]
 
 
-def check_case(folder, name, make, wanted, reference, gone):
-    shape = (2, 6, 4) if name == "attention" else SHAPE
+def check_case(folder, name, make, wanted, reference, gone, shape=None):
+    shape = shape or ((2, 6, 4) if name.startswith("attention") else SHAPE)
     x = R.normal(size=shape).astype(np.float32)
     out = [None] * 3
     path, text = dump(folder, make, shape, out)

@@ -126,11 +126,26 @@ def outside(folder):
     check(folder, "right.onnx", "", code=0)
 
 
+def equations(folder):
+    """Einsum whose equation is not one of its operands."""
+    for number, (equation, operands, said) in enumerate((
+            ("ij,jk", 1, "does not fit its operands"), ("ij", 2, "does not fit its operands"),
+            ("ij,ij,ij->ij", 2, "does not fit its operands"),
+            ("ij->ij-", 1, "does not fit its operands"), ("ij->ij,", 1, "does not fit its operands"),
+            ("ij->ijk", 1, "does not follow from its operands"),
+            ("ij->ii", 1, "does not follow from its operands"),
+            ("ij,ik->jkl", 2, "does not follow from its operands"))):
+        name = "equation%d.onnx" % number
+        save(folder, name, [node("Einsum", ["x"] * operands, "y", equation=equation)])
+        check(folder, name, said)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         much(folder)
         many(folder)
         outside(folder)
+        equations(folder)
     print("%d checks, %d failed" % (checks, failed))
     return failed > 0
 
