@@ -21,7 +21,8 @@ Value *rule_matmul_transposed(Graph *graph, Value *v)
     Attrs a = v->attr;
     Value *args[2] = {v->args[0], v->args[1]};
     bool *flags[2] = {&a.transpose_a, &a.transpose_b};
-    bool any = false, layer = match_source(args[1]) && args[1]->type.shape.rank == 2;
+    const Value *weight = args[1]->op == OP_transpose ? args[1]->args[0] : args[1];
+    bool any = false, layer = match_source(weight) && weight->type.shape.rank == 2;
     for (int i = layer; i < 2; i++) /* a layer reads what is transposed: see rule_linear */
         if (swaps_last_two(args[i])) {
             args[i] = args[i]->args[0];

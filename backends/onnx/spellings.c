@@ -86,15 +86,44 @@ static const char *heads_split(Writer *w, int i, bool turned)
     return writer_turned(w, x, 4, turned ? (int64_t[]){0, 2, 3, 1} : (int64_t[]){0, 2, 1, 3});
 }
 
+/* Softmax over the last dimension of (scale q k). */
+static const char *attention_weights(Writer *w, const char *q, const char *k, int rank)
+{
+    double scale = w->value->attr.scale;
+    const char *s = writer_binary(w, "MatMul", q, k);
+    s = scale == 1 ? s : writer_binary(w, "Mul", s, writer_real(w, scale));
+    s = writer_unary(w, "Softmax", s);
+    node_int(w, writer_node_of(w), "axis", rank - 1);
+    return s;
+}
+
+/* One head is the tokens as they are: as people write it, and as it is read again (not
+ * where it looks for what is stored: that is no attention to the reader). */
+static bool is_one_head(const Value *v)
+{
+    bool stored = false;
+    for (int i = 0; i < 2; i++)
+        stored = stored || v->args[i]->op == OP_constant || v->args[i]->op == OP_weight;
+    return v->attr.heads == 1 && !stored;
+}
+
+static void write_one_head(Writer *w)
+{
+    const char *k = last_turned(w, writer_arg(w, 1), 3);
+    const char *s = attention_weights(w, writer_arg(w, 0), k, 3);
+    writer_last(w, "MatMul", 2, (const char *[]){s, writer_arg(w, 2)});
+}
+
 void write_attention(Writer *w, const char *operators)
 {
     (void)operators;
     const Value *v = w->value;
+    if (is_one_head(v)) {
+        write_one_head(w);
+        return;
+    }
     const char *q = heads_split(w, 0, false), *k = heads_split(w, 1, true);
-    const char *s = writer_binary(w, "MatMul", q, k);
-    s = writer_binary(w, "Mul", s, writer_real(w, v->attr.scale));
-    s = writer_unary(w, "Softmax", s);
-    node_int(w, writer_node_of(w), "axis", 3);
+    const char *s = attention_weights(w, q, k, 4);
     const char *y = writer_binary(w, "MatMul", s, heads_split(w, 2, false));
     Node *core = writer_node_of(w);
     y = writer_turned(w, y, 4, (int64_t[]){0, 2, 1, 3});

@@ -1,5 +1,5 @@
-"""Runs a page of the documentation as a reader would: every block with a file's name
-becomes that file, then every block of `sh` is run, in order, in a folder with `models`.
+"""Runs a page of the documentation as a reader would, from its begin to its end, in a
+folder with `models`: a block with a file's name becomes that file, a block of `sh` is run.
 
     run_page.py PAGE VTC MODELS
 """
@@ -10,6 +10,13 @@ import sys
 import tempfile
 
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.M | re.S)
+
+
+def run(script, folder, environment):
+    done = subprocess.run(["sh", "-eu", "-c", script], cwd=folder, env=environment,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        sys.exit("failed (exit code %d):\n%s\n%s" % (done.returncode, script, done.stdout))
 
 
 def main(page, vtc, models):
@@ -23,19 +30,16 @@ def main(page, vtc, models):
         os.symlink("/usr/bin/python3", os.path.join(tools, "python3"))
         environment = dict(os.environ, PATH=tools + ":" + os.environ["PATH"],
                            PYTHONDONTWRITEBYTECODE="1", PYTHONWARNINGS="ignore")
-        blocks = BLOCK.findall(text)
-        files = [(name.strip(), body) for _, name, body in blocks if name.strip()]
-        scripts = [body for kind, name, body in blocks if kind == "sh" and not name.strip()]
-        for name, body in files:
-            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-                file.write(body)
-        for body in scripts:
-            done = subprocess.run(["sh", "-eu", "-c", body], cwd=folder, env=environment,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            if done.returncode:
-                sys.exit("failed (exit code %d):\n%s\n%s" %
-                         (done.returncode, body, done.stdout))
-        print("%d files, %d scripts" % (len(files), len(scripts)))
+        files = scripts = 0
+        for kind, name, body in BLOCK.findall(text):
+            if name.strip():
+                files += 1
+                with open(os.path.join(folder, name.strip()), "w", encoding="utf-8") as file:
+                    file.write(body)
+            elif kind == "sh":
+                scripts += 1
+                run(body, folder, environment)
+        print("%d files, %d scripts" % (files, scripts))
         if not files or not scripts:
             sys.exit("nothing to run in " + page)
 

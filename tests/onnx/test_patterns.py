@@ -55,6 +55,7 @@ class Graph:
 
 R = np.random.default_rng(9)
 C, SHAPE = 6, (2, 6, 5)
+turned_w = np.random.default_rng(8).normal(size=(7, 6)).astype(np.float32)
 scale, shift, mean = (R.normal(size=C).astype(np.float32) for _ in range(3))
 var = R.uniform(.5, 2, size=C).astype(np.float32)
 
@@ -145,6 +146,16 @@ def attention_torch(x):
     return y.transpose(1, 2).reshape(2, 4, 4)
 
 
+def one_head(g, x):
+    s = g.Mul(g.MatMul(g.Abs(x), g.Transpose(g.Neg(x), perm=[0, 2, 1])), 0.3)
+    return g.MatMul(g.Softmax(s, axis=-1), x)
+
+
+def linear_turned(g, x):
+    """As exporters write it that leave weights as they are stored."""
+    return g.MatMul(g.Transpose(x, perm=[0, 2, 1]), g.Transpose(turned_w, perm=[1, 0]))
+
+
 def einsum_attention(g, x, heads=2):
     """The same with its products spelled by Einsum, heads split and values as exported."""
     def part(at):
@@ -203,6 +214,10 @@ CASES = [
      lambda x: F.group_norm(x, 3, t(scale), t(shift)), "mul"),
     ("linear", linear, r"linear %x, %c\d(\.1)?, %c\d",
      lambda x: x @ t(linear.w) + torch.arange(7), "matmul"),
+    ("linear of what is turned", linear_turned, r"linear %\d+, %c\d",
+     lambda x: x.transpose(1, 2) @ t(turned_w).T, "matmul"),
+    ("attention of one head", one_head, "attention .* scale=0.3",
+     lambda x: torch.softmax(0.3 * abs(x) @ -x.transpose(1, 2), -1) @ x, "softmax", SHAPE),
     ("rsqrt", lambda g, x: g.Reciprocal(g.Sqrt(g.Exp(x))), "rsqrt",
      lambda x: torch.rsqrt(torch.exp(x)), "div"),
 ]
@@ -256,10 +271,21 @@ def check_case(folder, name, make, wanted, reference, gone, shape=None):
     assert gap < 1e-5, (name, gap)
 
 
+def check_again(folder):
+    """One head is written as it was read."""
+    g = Graph()
+    path, again = (os.path.join(folder, n) for n in ("head.onnx", "again.onnx"))
+    g.save(path, one_head(g, "x"), SHAPE, [None] * 3)
+    subprocess.run([VTC, "build", path, "--emit=onnx", "-o", again], check=True)
+    one, two = ([n.op_type for n in onnx.load(p).graph.node] for p in (path, again))
+    assert one == two, (one, two)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         for case in CASES:
             check_case(folder, *case)
+        check_again(folder)
         for name, make, never in OTHERS:
             _, text = dump(folder, make, SHAPE, [None] * 3)
             assert "= %s " % never not in text, "%s was taken for %s" % (name, never)
