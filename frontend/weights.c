@@ -91,15 +91,31 @@ static const NamedTensor *tensor_of(Binding *b, const char *name)
 
 /* ---- one weight ------------------------------------------------------------------ */
 
-static const char *nearest(Binding *b, const char *name)
+/* The same name behind a prefix that the other does not have. */
+static bool is_longer_by_prefix(const char *longer, const char *name)
+{
+    size_t n = strlen(longer), m = strlen(name);
+    return n > m + 1 && longer[n - m - 1] == '.' && strcmp(longer + n - m, name) == 0;
+}
+
+/* The nearest name of the file; `spare`: of those only that no other weight asks for. */
+static const char *nearest(Binding *b, const char *name, bool spare)
 {
     const char *best = NULL;
     int least = (int)strlen(name) / 2 + 1;
-    for (int i = 0; i < b->file->tensors.n && b->tries < NEAREST_TRIES; i++, b->tries++) {
-        int d = text_distance(b->file->tensors.at[i].name, name);
+    for (int i = 0; i < b->file->tensors.n && b->tries < NEAREST_TRIES; i++) {
+        const char *whole = b->file->tensors.at[i].name, *has = whole;
+        size_t prefix = strlen(b->prefix);
+        if (strncmp(has, b->prefix, prefix) == 0)
+            has += prefix;
+        if (spare && strmap_get(&b->wanted, has))
+            continue;
+        bool is_same = is_longer_by_prefix(has, name) || is_longer_by_prefix(name, has);
+        int d = is_same ? 0 : text_distance(has, name);
+        b->tries++;
         if (d < least) {
             least = d;
-            best = b->file->tensors.at[i].name;
+            best = whole;
         }
     }
     return best;
@@ -107,7 +123,9 @@ static const char *nearest(Binding *b, const char *name)
 
 static void missing_tell(Binding *b, const Value *v)
 {
-    const char *near_name = nearest(b, v->attr.name);
+    const char *near_name = nearest(b, v->attr.name, true);
+    if (!near_name)
+        near_name = nearest(b, v->attr.name, false);
     Message *m = diag_error(b->diag, v->span, "weight '%s' is not in '%s'", v->attr.name,
                             b->file->path);
     if (near_name)

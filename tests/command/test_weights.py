@@ -61,6 +61,29 @@ def check_all_at_once(tensors):
     check(not os.path.exists(path("out")), "nothing is written, not even the folder")
 
 
+def check_nearest():
+    """A name that nobody asks for comes before a nearer one that has its weight; one behind
+    a prefix is near however long that is, on either side."""
+    write("twins.vt", """model twins(image: f32[1, 3, 8, 8]) {
+        conv1: x = conv2d(image, out = 3, kernel = 1)
+        conv2: x = conv2d(x, out = 3, kernel = 1)
+        fc: x = linear(x, out = 8, bias = false)
+        backbone.layer4.fc2: x = linear(x, out = 8)
+        output x
+    }""")
+    expect(["init", "twins.vt", "-o", "twins.safetensors"], 0)
+    bad = parse(read("twins.safetensors"))
+    near = {"conv1.weight": "conv1.wieght", "fc.weight": "some.long.prefix.fc.weight",
+            "backbone.layer4.fc2.weight": "fc2.weight"}
+    for name, other in near.items():
+        bad[other] = bad.pop(name)
+    build("bad.safetensors", bad)
+    r = expect(["build", "twins.vt", "--weights=bad.safetensors", "--emit=c", "-o", "out"], 1)
+    told = dict(re.findall(r"weight '(\S+)' is not in (?:[^\n]*\n){3}"
+                           r"vtc: note: the nearest name there is '(\S+)'", r.stderr))
+    check(told == near, "the nearest names:", told)
+
+
 def check_extra_only(tensors):
     more = dict(tensors)
     more["num_batches_tracked"] = ("I64", [1], b"\0" * 8)
@@ -117,6 +140,7 @@ expect(["init", "small.vt", "-o", "w.safetensors"], 0)
 tensors = parse(read("w.safetensors"))
 expect(["build", "small.vt", "--emit=c"], 1, "vtc init makes random ones")
 check_all_at_once(tensors)
+check_nearest()
 check_extra_only(tensors)
 check_dtypes(tensors)
 check_other_images()
