@@ -4,7 +4,7 @@
  * al. 2020, equation 4). With M = W_Q K^T of C x L per head, S = X M: one pass
  * over X, and the product with W_Q runs over L tokens, not over H W pixels. So does
  * a recurrent tokenizer, S^T = Q (X W_K)^T = (W_K Q^T)^T X^T. Done where groups are
- * whole parts of heads, W_Q has no bias, and the count falls.
+ * whole parts of heads, a convolution has no bias, and the count falls.
  *
  *   %q = conv2d %x, %w groups=g                 [1,C,H,W], 1x1
  *   %r = reshape %q                             [1,h,C/h,HW]; [1,C,HW] of one head
@@ -13,6 +13,14 @@
  *   %r = reshape %x                             [1,h,C/h,HW]
  *   %m = matmul reshape(%w), reshape(%k) transpose_a     [1,g,C/g,L]
  *   %s = matmul %r, reshape(%m) transpose_a
+ *
+ * With channels last:
+ *
+ *   %q = linear %x, %w, %b                      [N,HW,D]
+ *   %s = matmul %q, %k transpose_b              [N,HW,L]      or: matmul %k, %q
+ *      ->
+ *   %m = linear %k, transpose(%w)               [N,L,C]
+ *   %s = matmul %x, %m transpose_b              + linear %k, %b, which is one by token
  *
  * What is added to a product over pixels is added in the product's own shape, so that
  * one loop does both:
@@ -106,6 +114,47 @@ static Value *rewrite(Graph *g, Value *s, int query)
     return graph_add(g, s, s, OP_matmul, &attrs, 2, args);
 }
 
+/* ---- channels last ------------------------------------------------------ */
+
+/* Is operand i of the product a linear layer's [N,HW,D], the other one keys [N,L,D]? */
+static bool is_linear_query(const Value *s, int i)
+{
+    const Value *q = s->args[i], *keys = s->args[1 - i];
+    if (q->op != OP_linear || q->uses != 1 || !value_is_static(q->args[1]) ||
+        q->type.shape.rank != 3 || keys->type.shape.rank != 3 ||
+        q->type.shape.dim[0] != keys->type.shape.dim[0])
+        return false;
+    int64_t in = q->args[0]->type.shape.dim[2], out = q->type.shape.dim[2];
+    int64_t pixels = q->type.shape.dim[1], tokens = keys->type.shape.dim[1];
+    return tokens * in * (out + pixels) < pixels * out * (in + tokens);
+}
+
+static int linear_query_of(const Value *s)
+{
+    if (s->op != OP_matmul || s->attr.transpose_a || !s->attr.transpose_b)
+        return -1;
+    return is_linear_query(s, 0) ? 0 : is_linear_query(s, 1) ? 1 : -1;
+}
+
+static Value *rewrite_linear(Graph *g, Value *s, int query)
+{
+    Value *q = s->args[query], *keys = s->args[1 - query], *args[2];
+    int64_t out = q->type.shape.dim[2], tokens = keys->type.shape.dim[1];
+    Attrs across = attrs_default();
+    across.perm = (Ints){2, {1, 0}};
+    Value *weight = graph_add(g, s, q, OP_transpose, &across, 1, &q->args[1]);
+    args[query] = q->args[0];
+    args[1 - query] = graph_add(g, s, q, OP_linear, &q->attr, 2, (Value *[]){keys, weight});
+    Value *product = graph_add(g, s, s, OP_matmul, &s->attr, 2, args);
+    if (q->nargs == 2)
+        return product;
+    Value *bias = reshape_to(g, s, q->args[2], (Ints){2, {1, out}});
+    Value *by_key = graph_add(g, s, q, OP_linear, &q->attr, 2, (Value *[]){keys, bias});
+    if (query == 0)
+        by_key = reshape_to(g, s, by_key, (Ints){3, {keys->type.shape.dim[0], 1, tokens}});
+    return graph_add(g, s, s, OP_add, NULL, 2, (Value *[]){product, by_key});
+}
+
 /* ---- sums in the product's shape --------------------------------------- */
 
 /* The argument of a sum that is a product over pixels, spread out as a map. */
@@ -139,8 +188,11 @@ static Value *add_in_shape(Graph *g, Value *sum, int i)
 static Value *rewritten(Graph *g, Value *v)
 {
     int query = query_of(v), product = spread_product(v);
+    int linear_query = linear_query_of(v);
     if (query >= 0)
         return rewrite(g, v, query);
+    if (linear_query >= 0)
+        return rewrite_linear(g, v, linear_query);
     return product >= 0 ? add_in_shape(g, v, product) : NULL;
 }
 

@@ -13,21 +13,31 @@
  *   %p = matmul %r, %a transpose_b       [1,C,L]
  *   %t = conv1d %p, reshape(%w) groups=g
  *
+ * With channels last, where the count falls:
+ *
+ *   %v = linear %x, %w                   [N,HW,CT]
+ *   %t = matmul %a, %v                   [N,L,CT]
+ *      ->
+ *   %p = matmul %a, %x                   [N,L,C]
+ *   %t = linear %p, %w
+ *
  * needs: canonical   makes: nothing   breaks: nothing   leaves: dead values */
 #include "passes/graph_passes.h"
 
-/* Softmax over the last axis: as an operator, or e / sum(e), as canonicalize spells it. */
-static bool sums_to_one(const Value *a)
+/* Softmax over the last axis, or the last but one: as an operator, or e / sum(e), as
+ * canonicalize spells it. */
+static bool sums_to_one(const Value *a, int from_end)
 {
-    while (a->op == OP_reshape)
+    while (a->op == OP_reshape && from_end == 1)
         a = a->args[0];
+    int axis = a->type.shape.rank - from_end;
     if (a->op == OP_softmax)
-        return a->attr.axis == a->type.shape.rank - 1;
+        return a->attr.axis == axis;
     if (a->op != OP_div || a->args[0]->op != OP_exp || a->args[1]->op != OP_reduce_sum)
         return false;
     const Value *sum = a->args[1];
     return sum->args[0] == a->args[0] && sum->attr.axes.n == 1 &&
-           sum->attr.axes.at[0] == a->type.shape.rank - 1;
+           sum->attr.axes.at[0] == axis;
 }
 
 static bool is_pointwise(const Value *conv)
@@ -49,7 +59,7 @@ static bool is_tokenizer(const Value *t)
     return r->op == OP_reshape && r->uses == 1 && is_pointwise(r->args[0]) &&
            r->type.shape.rank == 3 &&
            r->type.shape.dim[1] == r->args[0]->type.shape.dim[1] &&
-           t->args[1]->type.shape.rank == 3 && sums_to_one(t->args[1]);
+           t->args[1]->type.shape.rank == 3 && sums_to_one(t->args[1], 1);
 }
 
 static Value *reshape_to(Graph *g, Value *at, Value *x, int64_t a, int64_t b, int64_t c)
@@ -78,15 +88,45 @@ static Value *rewrite(Graph *g, Value *t)
     return graph_add(g, t, conv, OP_conv1d, &attrs, conv->nargs, args);
 }
 
+/* ---- channels last ------------------------------------------------------ */
+
+/* Softmax [N,L,HW] (or [N,HW,L] transposed) times a linear layer's [N,HW,CT]. */
+static bool is_linear_tokenizer(const Value *t)
+{
+    if (t->op != OP_matmul || t->attr.transpose_b || t->type.shape.rank != 3)
+        return false;
+    const Value *a = t->args[0], *v = t->args[1];
+    if (v->op != OP_linear || v->uses != 1 || !value_is_static(v->args[1]) ||
+        a->type.shape.rank != 3 || v->type.shape.rank != 3 ||
+        a->type.shape.dim[0] != v->type.shape.dim[0] ||
+        !sums_to_one(a, t->attr.transpose_a ? 2 : 1))
+        return false;
+    int64_t tokens = t->type.shape.dim[1], pixels = v->type.shape.dim[1];
+    int64_t in = v->args[0]->type.shape.dim[2], out = v->type.shape.dim[2];
+    return tokens * in * (pixels + out) < pixels * out * (in + tokens);
+}
+
+static Value *rewrite_linear(Graph *g, Value *t)
+{
+    Value *v = t->args[1], *args[3];
+    for (int i = 1; i < v->nargs; i++)
+        args[i] = v->args[i];
+    args[0] = graph_add(g, t, t, OP_matmul, &t->attr, 2, (Value *[]){t->args[0], v->args[0]});
+    return graph_add(g, t, v, OP_linear, &v->attr, v->nargs, args);
+}
+
 void pass_fuse_tokenizer(Graph *graph, const Target *target)
 {
     (void)target;
     graph_count_uses(graph);
     for (Value *v = graph->first, *next; v; v = next) {
         next = v->next;
-        if (!is_tokenizer(v))
+        Value *by = is_tokenizer(v)          ? rewrite(graph, v)
+                    : is_linear_tokenizer(v) ? rewrite_linear(graph, v)
+                                             : NULL;
+        if (!by)
             continue;
-        graph_replace(graph, v, rewrite(graph, v));
+        graph_replace(graph, v, by);
         graph_remove(graph, v);
     }
 }
