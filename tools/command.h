@@ -51,9 +51,9 @@ int context_finish(Context *c, int code);
 /* The model with its weights as --weights says: bound, or (init) by seed, or
  * unbound. NULL with diag. */
 Graph *load_model(Context *c, const char *path, bool need_weights);
-/* What --dim says, for files whose dimensions are free; false with diag. */
+/* What --dim says, for files whose dimensions are free. */
 struct OnnxOptions;
-bool read_dims(Context *c, struct OnnxOptions *options);
+void read_dims(Context *c, struct OnnxOptions *options);
 /* Has every weight its elements? */
 bool is_bound(const Graph *graph);
 /* The pipeline as the options say. */

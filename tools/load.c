@@ -26,20 +26,14 @@ static const char *weights_beside(Context *c, const char *path)
 }
 
 /* "batch=4", as often as --dim was said. */
-bool read_dims(Context *c, OnnxOptions *options)
+void read_dims(Context *c, OnnxOptions *options)
 {
     for (int i = 0; i < c->o.dims; i++) {
         const char *equals = strrchr(c->o.dim[i], '=');
-        char *end = NULL;
-        long long n = equals ? strtoll(equals + 1, &end, 10) : 0;
-        if (!equals || n < 1 || n > INT32_MAX || *end) {
-            diag_error(c->diag, (Span){0}, "--dim=%s: NAME=NUMBER is needed", c->o.dim[i]);
-            return false;
-        }
         const char *name = arena_strndup(c->arena, c->o.dim[i], (size_t)(equals - c->o.dim[i]));
-        VEC_PUSH(c->arena, options->dims, (OnnxDim){.name = name, .value = n});
+        VEC_PUSH(c->arena, options->dims,
+                 (OnnxDim){.name = name, .value = strtoll(equals + 1, NULL, 10)});
     }
-    return true;
 }
 
 /* An ONNX file by its name or what is in it; else the language. */
@@ -57,7 +51,8 @@ static Graph *read_model(Context *c, const char *path)
                                        "'%s' is an ONNX file", path);
         return NULL;
     }
-    return read_dims(c, &options) ? onnx_load(c->arena, c->diag, path, &options) : NULL;
+    read_dims(c, &options);
+    return onnx_load(c->arena, c->diag, path, &options);
 }
 
 Graph *load_model(Context *c, const char *path, bool need_weights)

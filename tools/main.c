@@ -164,6 +164,24 @@ static bool set_number(const OptionRow *row, void *field, const char *value)
     return true;
 }
 
+/* NAME=NUMBER, each name once */
+static int add_dim(CommandOptions *o, const char *value)
+{
+    const char *equals = strrchr(value, '=');
+    char *end = NULL;
+    long long n = equals ? strtoll(equals + 1, &end, 10) : 0;
+    if (!equals || equals == value || n < 1 || n > INT32_MAX || *end)
+        return call_error("not NAME=NUMBER:", value);
+    size_t name = (size_t)(equals - value);
+    for (int i = 0; i < o->dims; i++)
+        if (strrchr(o->dim[i], '=') == o->dim[i] + name && memcmp(o->dim[i], value, name) == 0)
+            return call_error("said twice:", value);
+    if (o->dims == 16)
+        return call_error("too many", "--dim");
+    o->dim[o->dims++] = value;
+    return EXIT_OK;
+}
+
 static int set_option(CommandOptions *o, const OptionRow *row, const char *value)
 {
     void *field = (char *)o + row->offset;
@@ -175,11 +193,7 @@ static int set_option(CommandOptions *o, const OptionRow *row, const char *value
             return call_error("too many", row->name);
         o->skip[o->skips++] = value;
         return EXIT_OK;
-    case K_dim:
-        if (o->dims == 16)
-            return call_error("too many", row->name);
-        o->dim[o->dims++] = value;
-        return EXIT_OK;
+    case K_dim: return add_dim(o, value);
     case K_int:
     case K_seed:
         return set_number(row, field, value) ? EXIT_OK

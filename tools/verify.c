@@ -87,10 +87,9 @@ static int engine_stage(Context *c, const Tensor *const *inputs, Text *report)
 {
     OnnxOptions options = {.every_node = c->o.nodes};
     bool file = onnx_is_model(c->o.models[0]);
-    Graph *graph = !file ? load_model(c, c->o.models[0], false)
-                   : read_dims(c, &options)
-                       ? onnx_load(c->arena, c->diag, c->o.models[0], &options)
-                       : NULL;
+    read_dims(c, &options);
+    Graph *graph = file ? onnx_load(c->arena, c->diag, c->o.models[0], &options)
+                        : load_model(c, c->o.models[0], false);
     if (!graph)
         return EXIT_INPUT;
     if (!is_bound(graph))
