@@ -17,7 +17,8 @@ static bool read_line(Job *job, char *line, AbiBounds *bounds)
     const char *colon = strrchr(place, ':');
     AbiStack stack = {arena_strdup(job->arena, colon ? colon + 1 : place),
                       strtol(bytes, NULL, 10)};
-    if (strcmp(kind, "static") != 0) {
+    /* "dynamic,bounded": arguments that are pushed, at most so many */
+    if (strcmp(kind, "static") != 0 && strcmp(kind, "dynamic,bounded") != 0) {
         diag_error(job->diag, (Span){0}, "the stack of '%s' is %s, not bounded", stack.function,
                    kind);
         return false;

@@ -123,6 +123,14 @@ def test_target(row, folder, weights):
     test_misra(folder)
 
 
+def test_others(folder):
+    """The profile is for any target whose objects are ELF: x86 pushes what calls pass."""
+    for target in ("x86-64-v2", "x86-64-v3", "c11"):
+        bounds = emit(os.path.join(top, "models/vt_fashion.vt"), target,
+                      os.path.join(folder, target))
+        check(min(bounds.values()) > 0 and len(bounds) == 6, f"{target}: bounds: {bounds}")
+
+
 def main():
     tools = {CC: "gcc-arm-none-eabi", EMULATOR: "qemu-system-arm", "cppcheck": "cppcheck"}
     missing = [package for tool, package in tools.items() if not shutil.which(tool)]
@@ -137,6 +145,7 @@ def main():
     check(len(rows) >= 2, f"targets without a system: {[row['name'] for row in rows]}")
     for row in rows:
         test_target(row, os.path.join(folder, row["name"]), weights)
+    test_others(folder)
     shutil.rmtree(folder)
     return failures != 0
 
