@@ -363,6 +363,51 @@ static void opset_read(Importer *in, const Onnx__ModelProto *model)
                      (long long)in->opset, ONNX_OPSET_NEWEST);
 }
 
+/* Is the type that a file gives an output (the free dimensions left out) another one than
+ * its nodes make? `said`: as it stands there. */
+static bool contradicts(const Onnx__ValueInfoProto *info, const Type *made, Text *said)
+{
+    const Onnx__TypeProto__Tensor *t =
+        info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE
+            ? info->type->tensor_type
+            : NULL;
+    DType dtype;
+    if (!t || !onnx_dtype(t->elem_type, &dtype))
+        return info->type && info->type->value_case != ONNX__TYPE_PROTO__VALUE__NOT_SET;
+    bool other = dtype != made->dtype;
+    text_printf(said, "%s", dtype_info[dtype].name);
+    if (!t->shape)
+        return other;
+    other = other || t->shape->n_dim != (size_t)made->shape.rank;
+    for (size_t d = 0; d < t->shape->n_dim && d < MAX_RANK; d++) {
+        const Onnx__TensorShapeProto__Dimension *dim = t->shape->dim[d];
+        bool fixed =
+            dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE &&
+            dim->dim_value > 0;
+        other = other || (fixed && dim->dim_value != made->shape.dim[d]);
+        text_printf(said, d ? "," : "[");
+        if (fixed)
+            text_printf(said, "%lld", (long long)dim->dim_value);
+        else
+            text_printf(said, "?");
+    }
+    text_printf(said, t->shape->n_dim ? "]" : "[]");
+    return other;
+}
+
+/* An exporter's slip, or a network that was cut: what is computed counts. */
+static void output_type_check(Importer *in, const Onnx__ValueInfoProto *info, const Value *v)
+{
+    Text said = text_new(in->arena), made = text_new(in->arena);
+    if (!contradicts(info, &v->type, &said))
+        return;
+    text_type(&made, &v->type);
+    diag_warning(in->diag, (Span){0},
+                 "output '%s' is said to be %s, but its nodes make %s: that is taken",
+                 text_or(info->name, ""), said.n ? text_str(&said) : "no tensor of numbers",
+                 text_str(&made));
+}
+
 static void output_add(Importer *in, const Onnx__ValueInfoProto *info)
 {
     const char *name = text_or(info->name, "");
@@ -371,8 +416,10 @@ static void output_add(Importer *in, const Onnx__ValueInfoProto *info)
         diag_error(in->diag, (Span){0}, "nothing makes the output '%s'", name);
     else if (slot->empty)
         diag_error(in->diag, (Span){0}, "output '%s' has no elements", name);
-    else if (slot->value)
+    else if (slot->value) {
+        output_type_check(in, info, slot->value);
         VEC_PUSH(in->arena, in->graph->outputs, (Output){.name = name, .value = slot->value});
+    }
 }
 
 /* The output of that name among the first n; n: there is none. */

@@ -142,10 +142,10 @@ def document(rows, listed):
     out = ["# ONNX", "",
            "Written by `sh tools/onnx_conformance.sh --write`. Opsets 7 to 17 are tested; newer",
            "ones are read with a warning, older ones too. int64 and its kin are held in 32 bits",
-           "(larger numbers saturate), double in 32 bits. Maps have one or two dimensions of",
-           "space. A test passes when both the graph interpreter and the compiled code (LLVM,",
-           "all passes) give its outputs within the tolerance of ONNX's own runner, 1e-3 of an",
-           "element.", "",
+           "(larger numbers saturate), double, float16 and bfloat16 as f32, inputs and outputs of",
+           "the program too. Maps have one or two dimensions of space. A test passes when both the",
+           "graph interpreter and the compiled code (LLVM, all passes) give its outputs within the",
+           "tolerance of ONNX's own runner, 1e-3 of an element.", "",
            "| tests | passed | applicable |", "|---|---|---|"]
     for kind in KINDS:
         out.append("| %s | %d | %d |" % ((kind,) + count(rows, kind)))
@@ -154,7 +154,9 @@ def document(rows, listed):
             "or attributes (1 stands for all up to 6). A node is read by the rules of the file's",
             "opset. Whatever a node has and the reader does not understand - an input, an output,",
             "an attribute, a value of another kind than that attribute's - is an error that names",
-            "the node: nothing is ignored silently. Left alone on purpose are what only training",
+            "the node: nothing is ignored silently. An output whose type or fixed dimensions the",
+            "file tells otherwise than its nodes make them is named in a warning, and what the",
+            "nodes make is taken. Left alone on purpose are what only training",
             "uses (Dropout's `ratio` and `seed`, BatchNormalization's `momentum`), the precision of",
             "sums (`stash_type`), rounding to types that are not read (Cast's `saturate` and",
             "`round_mode`), the order of MaxPool's Indices (`storage_order`) and TopK's `sorted`.",
