@@ -58,23 +58,29 @@ static void users_words(Job *job)
     words(job, flags ? flags : "");
 }
 
+/* Does the first word of a command run? The rest are its options: `ccache gcc`. */
+static bool command_starts(Job *job, const char *command)
+{
+    return process_starts(arena_printf(job->arena, "%.*s", (int)strcspn(command, " "), command));
+}
+
 static const char *wished_compiler(Job *job, const char *wish)
 {
-    if (process_starts(wish))
+    if (command_starts(job, wish))
         return wish;
-    diag_error(job->diag, (Span){0}, "the C compiler '%s' does not run", wish);
+    diag_error(job->diag, (Span){0}, "the C compiler '%s' does not run (the packages 'gcc' and "
+                                     "'clang' have one)", wish);
     return NULL;
 }
 
 /* Another machine's compiler: its row says which. */
 static const char *cross_compiler(Job *job, const Target *target)
 {
-    char *command = arena_strdup(job->arena, target->cc);
-    command[strcspn(command, " ")] = 0;
-    if (process_starts(command))
+    if (command_starts(job, target->cc))
         return target->cc;
-    diag_error(job->diag, (Span){0}, "no C compiler for %s: '%s' does not run; install the "
-                                     "packages '%s'", target->name, command, target->package);
+    diag_error(job->diag, (Span){0}, "no C compiler for %s: '%.*s' does not run; install the "
+                                     "packages '%s'", target->name,
+               (int)strcspn(target->cc, " "), target->cc, target->package);
     return NULL;
 }
 
@@ -117,7 +123,7 @@ static bool wished_linker(Job *job, const char *wish)
     job->linker = any ? first_that_starts(lld) : process_starts(wish) ? wish : NULL;
     if (!job->linker)
         diag_error(job->diag, (Span){0}, "the linker '%s' does not run%s", wish,
-                   any ? ": install the package 'lld-19'" : "");
+                   any ? ": install the package 'lld-19'" : " (the package 'lld-19' has one)");
     return job->linker != NULL;
 }
 

@@ -53,8 +53,11 @@ def check_compiler():
         expect(["build", "small.vt", "--emit=" + emit, "-o", "out"], 3, "package 'gcc'", env=alone)
     for args in ["bench", "small.vt"], ["run", "small.vt", "--input=small.vt", "--backend=c"]:
         expect(args, 3, "package 'gcc'", env=alone)
-    expect(["build", "small.vt", "-o", "out"], 3, "'nonsense-cc' does not run",
-           env=dict(os.environ, CC="nonsense-cc"))
+    expect(["build", "small.vt", "-o", "out"], 3,
+           "'nonsense-cc -O1' does not run (the packages 'gcc'",
+           env=dict(os.environ, CC="nonsense-cc -O1"))
+    expect(["build", "small.vt", "-o", "out"], 0, env=dict(os.environ, CC="cc -O1"))
+    os.unlink(path("out"))
     expect(["build", "small.vt", "-o", "out", "--target=aarch64"], 3,
            "'gcc-aarch64-linux-gnu", env=alone)
     expect(["build", "small.vt", "-o", "out"], 3, "cannot make a temporary folder",
