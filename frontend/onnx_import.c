@@ -200,6 +200,8 @@ void onnx_build_constant(Importer *in)
     const Onnx__AttributeProto *a = onnx_attr(in, "value");
     bool empty = false;
     int errors = in->diag->errors;
+    if (a && !a->t) /* the type says tensor, and none is there */
+        onnx_fail(in, "attribute 'value' has no tensor");
     Tensor *t = a ? onnx_tensor(in->arena, in->diag, in->dir, a->t, &empty) : NULL;
     for (int i = 0; i < 4 && !a; i++) {
         a = onnx_attr(in, kinds[i].name);
