@@ -199,9 +199,7 @@ void onnx_build_constant(Importer *in)
                  {"value_int", false, true}, {"value_ints", false, false}};
     const Onnx__AttributeProto *a = onnx_attr(in, "value");
     bool empty = false;
-    int errors = in->diag->errors;
-    if (a && !a->t) /* the type says tensor, and none is there */
-        onnx_fail(in, "attribute 'value' has no tensor");
+    int raised = in->diag->raised;
     Tensor *t = a ? onnx_tensor(in->arena, in->diag, in->dir, a->t, &empty) : NULL;
     for (int i = 0; i < 4 && !a; i++) {
         a = onnx_attr(in, kinds[i].name);
@@ -209,7 +207,7 @@ void onnx_build_constant(Importer *in)
     }
     if (!a)
         onnx_fail(in, "only tensors and numbers can be constants");
-    if (in->diag->errors > errors)
+    if (in->diag->raised > raised)
         longjmp(in->failed, 1);
     if (!t)
         onnx_result_empty(in, 0);
@@ -488,11 +486,11 @@ static void graph_read(Importer *in, const Onnx__GraphProto *g)
     for (size_t i = 0; i < g->n_initializer; i++)
         if (in->diag->errors < ONNX_MOST_ERRORS)
             initializer_add(in, g->initializer[i]);
-    int errors = in->diag->errors;
+    int raised = in->diag->raised;
     for (size_t i = 0; i < g->n_input; i++)
         input_add(in, g->input[i]);
     dims_check(in);
-    bool inputs_known = in->diag->errors == errors; /* else nodes would complain of guesses */
+    bool inputs_known = in->diag->raised == raised; /* else nodes would complain of guesses */
     unsupported_list(in, g);
     for (size_t i = 0; i < g->n_node && inputs_known; i++)
         if (in->diag->errors < ONNX_MOST_ERRORS)
@@ -521,7 +519,7 @@ Graph *onnx_parse(Arena *arena, Diag *diag, const char *dir, const void *data, s
                   OnnxOptions *options)
 {
     OnnxOptions none = {0};
-    int errors = diag->errors;
+    int raised = diag->raised;
     const Onnx__ModelProto *model = onnx_unpack(arena, diag, data, n);
     if (!model)
         return NULL;
@@ -538,7 +536,7 @@ Graph *onnx_parse(Arena *arena, Diag *diag, const char *dir, const void *data, s
     opset_read(&in, model);
     surroundings_check(&in);
     graph_read(&in, model->graph);
-    if (diag->errors > errors)
+    if (diag->raised > raised)
         return NULL;
     onnx_read_metadata(&in);
     onnx_recognise(in.graph);

@@ -159,7 +159,7 @@ bool onnx_node_acceptable(Importer *in)
 {
     const Onnx__NodeProto *node = in->node;
     const Signature *s = signature_of(node->op_type, in->opset > 1 ? in->opset : 1);
-    int errors = in->diag->errors;
+    int raised = in->diag->raised;
     if (!s) {
         node_error(in, arena_printf(in->arena, "opset %lld has no such operator",
                                     (long long)in->opset));
@@ -169,7 +169,7 @@ bool onnx_node_acceptable(Importer *in)
     number_check(in, node->n_output, s->outputs, "outputs");
     for (size_t i = 0; i < node->n_attribute && in->diag->errors < ONNX_MOST_ERRORS; i++)
         attribute_check(in, s, node->attribute[i]);
-    return in->diag->errors == errors;
+    return in->diag->raised == raised;
 }
 
 void onnx_node_begin(Importer *in, const Onnx__NodeProto *node)

@@ -237,7 +237,7 @@ static const unsigned char *raw_bytes(Arena *arena, Diag *diag, const char *dir,
 Tensor *onnx_tensor(Arena *arena, Diag *diag, const char *dir, const From *from, bool *empty)
 {
     Type type = {DT_f32, {0}};
-    int errors = diag->errors;
+    int raised = diag->raised;
     bool read = shape_read(diag, from, &type, empty);
     *empty = *empty && read;
     if (!read || *empty)
@@ -245,7 +245,7 @@ Tensor *onnx_tensor(Arena *arena, Diag *diag, const char *dir, const From *from,
     int64_t n = shape_count(&type.shape);
     int width = width_of(from->data_type);
     const unsigned char *raw = raw_bytes(arena, diag, dir, from, (size_t)(n * width));
-    if (diag->errors > errors)
+    if (diag->raised > raised)
         return NULL;
     if (!raw && !typed_fits(from, n)) {
         diag_error(diag, (Span){0}, "tensor '%s' does not hold its %lld elements",

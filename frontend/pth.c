@@ -295,7 +295,7 @@ TensorFile *pth_parse(Arena *arena, Diag *diag, const char *path, const unsigned
     Source *source = NEW(arena, Source, 1);
     source->path = arena_strdup(arena, path);
     Reader r = {.arena = arena, .diag = diag, .span = {source, 0, 0}};
-    int errors = diag->errors;
+    int raised = diag->raised;
     r.file = tensor_file_new(arena, source->path);
     r.copies_most = 4 * n; /* tied weights, in another order, narrowed */
     if (pth_is_old(data, n)) {
@@ -311,5 +311,5 @@ TensorFile *pth_parse(Arena *arena, Diag *diag, const char *path, const unsigned
     const PickleValue *dict = root ? state_dict_of(&r, root) : NULL;
     if (dict)
         tensors_add(&r, dict);
-    return diag->errors == errors ? r.file : NULL;
+    return diag->raised == raised ? r.file : NULL;
 }

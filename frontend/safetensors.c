@@ -144,7 +144,7 @@ TensorFile *safetensors_parse(Arena *arena, Diag *diag, const char *path,
     Source *source = NEW(arena, Source, 1);
     source->path = arena_strdup(arena, path);
     Reader r = {.arena = arena, .diag = diag, .source = source};
-    int errors = diag->errors;
+    int raised = diag->raised;
     uint64_t header = 0;
     if (size < 8) {
         diag_error(diag, place(&r), "not a safetensors file: %zu bytes, shorter than the "
@@ -163,7 +163,7 @@ TensorFile *safetensors_parse(Arena *arena, Diag *diag, const char *path,
     r.data = data + 8 + header;
     r.size = size - 8 - (size_t)header;
     read_header(&r, (const char *)data + 8, (size_t)header);
-    return diag->errors == errors ? r.file : NULL;
+    return diag->raised == raised ? r.file : NULL;
 }
 
 bool safetensors_write(Arena *arena, Diag *diag, const char *path,

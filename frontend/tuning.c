@@ -73,7 +73,7 @@ static void read_line(Reader *r, size_t begin, size_t end)
 
 Tuning *tuning_read(Arena *arena, Diag *diag, const char *path)
 {
-    int before = diag->errors;
+    int raised = diag->raised;
     Reader r = {arena, diag, source_read(arena, diag, (Span){0}, path), NEW(arena, Tuning, 1)};
     if (!r.source)
         return NULL;
@@ -82,7 +82,7 @@ Tuning *tuning_read(Arena *arena, Diag *diag, const char *path)
         read_line(&r, at, at + n);
         at += n + 1;
     }
-    return diag->errors == before ? r.tuning : NULL;
+    return diag->raised == raised ? r.tuning : NULL;
 }
 
 void tuning_write(const Tuning *tuning, Text *out)

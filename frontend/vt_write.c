@@ -398,7 +398,7 @@ VtModel *vt_write(Graph *graph, Diag *diag, const char *name, const char *stem,
                   const char *comment)
 {
     Arena *a = graph->arena;
-    int errors = diag->errors;
+    int raised = diag->raised;
     VtWriter w = {.arena = a, .graph = graph, .diag = diag, .scopes = {.arena = a},
                   .names = {.arena = a}, .tensors = {.arena = a}};
     w.label = NEW(a, const char *, graph->next_id);
@@ -416,5 +416,5 @@ VtModel *vt_write(Graph *graph, Diag *diag, const char *name, const char *stem,
     vt_body(&w, w.root);
     w.model->text = model_text(&w, name, comment);
     tensors_add(&w);
-    return diag->errors == errors ? w.model : NULL;
+    return diag->raised == raised ? w.model : NULL;
 }

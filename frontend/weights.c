@@ -215,7 +215,7 @@ static void report_write(const Binding *b, Text *report)
 
 bool weights_bind(Graph *graph, Diag *diag, const char *path, Text *report)
 {
-    int errors = diag->errors;
+    int raised = diag->raised;
     Binding b = {.graph = graph, .diag = diag};
     b.file = tensor_file_read(graph->arena, diag, path);
     if (!b.file)
@@ -233,7 +233,7 @@ bool weights_bind(Graph *graph, Diag *diag, const char *path, Text *report)
     unused_tell(&b);
     if (report)
         report_write(&b, report);
-    return diag->errors == errors;
+    return diag->raised == raised;
 }
 
 bool weights_write(const Graph *graph, Diag *diag, const char *path)

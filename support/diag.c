@@ -65,6 +65,7 @@ static Message *add(Diag *diag, bool is_error, Span span, const char *text)
     message->is_error = is_error;
     message->span = span;
     message->text = text;
+    diag->raised += is_error;
     if (2 * diag->messages.n >= diag->index_size)
         index_grow(diag);
     Message **slot = message_slot(diag, message);

@@ -41,7 +41,8 @@ typedef struct Message {
 typedef struct Diag {
     Arena *arena;
     VEC(Message *) messages;
-    int errors;
+    int errors; /* different ones, as they are printed */
+    int raised; /* equal ones too: whether more were since shows whether something failed */
     Message **index; /* by place and text, to keep equal ones once */
     int index_size;  /* a power of two */
 } Diag;

@@ -141,6 +141,17 @@ def equations(folder):
         check(folder, name, said)
 
 
+def again(folder):
+    """What is wrong in the same words a second time is not right by that."""
+    broken = helper.make_node("Constant", [], ["c"], "twin")
+    broken.attribute.add(name="value", type=onnx.AttributeProto.TENSOR)
+    save(folder, "twins.onnx", [broken, broken, node("Add", ["x", "c"], "y")])
+    check(folder, "twins.onnx", "attribute 'value' is not a tensor")
+    short = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1, 4], raw_data=b"1234")
+    save(folder, "short.onnx", [node("Add", ["x", "w"], "y")], [short, short])
+    check(folder, "short.onnx", "'w'")
+
+
 def outputs(folder):
     """Outputs that are said to be something else than their nodes make."""
     def saved(name, dtype, shape):
@@ -170,6 +181,7 @@ def main():
         outside(folder)
         equations(folder)
         outputs(folder)
+        again(folder)
     print("%d checks, %d failed" % (checks, failed))
     return failed > 0
 

@@ -136,6 +136,7 @@ static void test_equal_errors_are_kept_once(void)
     }
     diag_error(diag, (Span){&source, 1, 2}, "same");
     CU_ASSERT(diag->errors == 2 && diag->messages.n == 2);
+    CU_ASSERT_EQUAL(diag->raised, 6);
     CU_ASSERT_EQUAL(diag->messages.at[0]->notes.n, 1);
     arena_free(arena);
 }
