@@ -43,7 +43,8 @@ static double wished(int64_t places)
     return sqrt(fmax(least, log((double)places / FEW)));
 }
 
-/* Do both come from one convolution (as parts of its result)? */
+/* Do both come from one convolution, as parts of its result or (K-means' centroids and
+ * pixels) by whatever lies between? */
 static bool stems_from(const Value *x, const Value *v)
 {
     while (x->nargs > 0 && op_info[x->op].class != CLASS_conv)
