@@ -89,9 +89,6 @@ void tuning_write(const Tuning *tuning, Text *out)
 {
     for (int i = 0; i < tuning->layers.n; i++) {
         const Tuned *t = &tuning->layers.at[i];
-        text_printf(out, "%s %s", t->label, algorithm_name[t->schedule.algorithm]);
-        if (t->schedule.tile)
-            text_printf(out, "(%d)", t->schedule.tile);
-        text_add(out, "\n");
+        text_printf(out, "%s %s\n", t->label, schedule_text(out->arena, t->schedule));
     }
 }

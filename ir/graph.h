@@ -222,6 +222,8 @@ typedef struct Schedule {
     Algorithm algorithm;
     int tile; /* outputs of a tile's side; strassen: levels; 0: direct, blas */
 } Schedule;
+/* As texts and tuning files have it: winograd(4), direct. */
+const char *schedule_text(Arena *arena, Schedule schedule);
 
 typedef struct Value Value;
 struct Value {

@@ -215,8 +215,7 @@ void value_print(const Value *v, PrintStyle style, Text *out)
         text_quoted(out, v->label);
     }
     if (v->schedule.algorithm != ALGORITHM_direct)
-        text_printf(out, v->schedule.tile ? " by %s(%d)" : " by %s",
-                    algorithm_name[v->schedule.algorithm], v->schedule.tile);
+        text_printf(out, " by %s", schedule_text(out->arena, v->schedule));
     if (style.layouts)
         print_layout(v, out);
     if (style.locations && v->span.source && v->span.source->text) {

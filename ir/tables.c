@@ -64,6 +64,12 @@ const ExprInfo expr_info[EXPR_COUNT] = {
 #include "ir/exprs.def"
 };
 
+const char *schedule_text(Arena *arena, Schedule schedule)
+{
+    const char *name = algorithm_name[schedule.algorithm];
+    return schedule.tile ? arena_printf(arena, "%s(%d)", name, schedule.tile) : name;
+}
+
 bool op_has(Op op, AttrId attr)
 {
     return (op_info[op].attrs >> attr) & 1;

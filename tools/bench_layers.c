@@ -107,11 +107,8 @@ static int64_t step_bytes(const Step *step)
 static const char *algorithm_of(Arena *arena, const Value *product)
 {
     OpClass class = op_info[product->op].class;
-    Schedule schedule = product->schedule;
-    const char *name = algorithm_name[schedule.algorithm];
-    if (class != CLASS_conv && class != CLASS_product)
-        return "";
-    return schedule.tile ? arena_printf(arena, "%s(%d)", name, schedule.tile) : name;
+    bool has = class == CLASS_conv || class == CLASS_product;
+    return has ? schedule_text(arena, product->schedule) : "";
 }
 
 static LayerTime *layer_time(Bench *bench, Arena *arena, const int *layers, int layer, int *n)

@@ -106,7 +106,7 @@ static const OptionRow options[] = {
     ROW("--time", "SECONDS", "tune", K_int, time, "how long to compile and measure (60)"),
     ROW("--layers", NULL, "bench", K_flag, layers,
         "time of each layer, against the machine's measured limits"),
-    ROW("--verbose", NULL, "build run verify bench tune", K_flag, verbose, "show the commands run"),
+    ROW("--verbose", NULL, "build run verify bench tune", K_flag, verbose, "show the commands run; tune: and all that was measured"),
     ROW("-o", "FILE", "build init report import tune", K_text, out, "the result"),
 };
 enum { OPTIONS = sizeof options / sizeof *options };

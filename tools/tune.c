@@ -142,6 +142,14 @@ static double layer_ms(const Candidate *candidate, const char *label)
     return ms;
 }
 
+/* Was it measured of this layer? The first candidate has each layer's own schedule. */
+static bool is_measured(const Tune *t, const Value *v, int i)
+{
+    return i == 0 || (!same(t->candidate[i].wish, v->schedule) &&
+                      schedule_allowed(t->candidate[0].program->graph, v, t->candidate[i].wish,
+                                       t->c->target));
+}
+
 /* ---- choosing ---------------------------------------------------------- */
 
 static Tuning *choose(const Tune *t)
@@ -156,8 +164,7 @@ static Tuning *choose(const Tune *t)
         for (int i = 1; i < t->n; i++) {
             const Candidate *candidate = &t->candidate[i];
             double ms = layer_ms(candidate, v->label);
-            if (ms < least && !same(v->schedule, candidate->wish) &&
-                schedule_allowed(graph, v, candidate->wish, t->c->target)) {
+            if (ms < least && is_measured(t, v, i)) {
                 least = ms;
                 best = &candidate->wish;
             }
@@ -181,9 +188,7 @@ static void add_pairs(const Tune *t, const Value *v, Pairs *pairs)
     const Target *target = t->c->target;
     for (int i = 0; i < t->n; i++) {
         Schedule schedule = i ? t->candidate[i].wish : v->schedule;
-        bool measured = i == 0 || (!same(schedule, v->schedule) &&
-                                   schedule_allowed(graph, v, schedule, target));
-        double cost = measured ? schedule_cost(graph, v, schedule, target) : 0;
+        double cost = is_measured(t, v, i) ? schedule_cost(graph, v, schedule, target) : 0;
         if (cost <= 0)
             continue;
         VEC_PUSH(t->c->arena, pairs->cost, cost);
@@ -217,6 +222,23 @@ static const char *judge_model(const Tune *t)
                                "layers%s",
                         rank_correlation(arena, all.cost.at, all.ms.at, all.cost.n),
                         all.cost.n, layers, mean);
+}
+
+/* What the model is judged by, a line each: to fit it by. */
+static void show_measured(const Tune *t)
+{
+    const Graph *graph = t->candidate[0].program->graph;
+    FOR_VALUES(v, graph) {
+        for (int i = 0; is_layer(v) && i < t->n; i++) {
+            Schedule schedule = i ? t->candidate[i].wish : v->schedule;
+            if (!is_measured(t, v, i))
+                continue;
+            fprintf(stderr, "%s\t%s\t%.4f ms\tcost %.3fM\n", v->label,
+                    schedule_text(t->c->arena, schedule),
+                    layer_ms(&t->candidate[i], v->label),
+                    1e-6 * schedule_cost(graph, v, schedule, t->c->target));
+        }
+    }
 }
 
 /* ---- the result -------------------------------------------------------- */
@@ -286,6 +308,8 @@ static int tune(Tune *t)
     if (!tuning->layers.n)
         ms[0] = least_run(&t->candidate[0].session, t->candidate[0].program->steps.n, 1e30);
     progress_end();
+    if (t->c->o.verbose)
+        show_measured(t);
     return write_result(t, tuning, ms) ? EXIT_OK : EXIT_ENVIRONMENT;
 }
 
