@@ -64,6 +64,8 @@ bool run_passes(Context *c, Graph *graph, Program **program,
 
 int command_build(Context *c);
 int build_onnx(Context *c); /* --emit=onnx of it */
+/* The graph that no pass has changed as an ONNX file: see Note [Written as it is read]. */
+bool model_export(Context *c, const Graph *graph, const char *path);
 int command_check(Context *c);
 int command_import(Context *c);
 int command_report(Context *c);

@@ -233,7 +233,7 @@ static bool model_prepare(Engine *e, const Graph *graph, const char *path)
         return true;
     return file ? onnx_add_outputs(graph, path, graph->outputs.n - e->nodes->file_outputs, e->model,
                                    e->c->diag)
-                : onnx_export(graph, e->model, e->c->diag);
+                : model_export(e->c, graph, e->model);
 }
 
 static enum EngineStatus engine_finish(const Engine *e, const Graph *graph,

@@ -195,13 +195,21 @@ static void output_write(Writer *w, const Output *o)
 
 /* ---- the walk ------------------------------------------------------------------- */
 
+const Value *writer_cut(const Value *v)
+{
+    const Value *x = v->args[0];
+    while (v->op == OP_slice && !is_nothing(v) && x->op == OP_slice)
+        x = x->args[0];
+    return x;
+}
+
 static void live_mark(Writer *w)
 {
     for (int i = 0; i < w->graph->outputs.n; i++)
         w->live[w->graph->outputs.at[i].value->id] = true;
     for (const Value *v = w->graph->last; v; v = v->prev)
         for (int i = 0; i < v->nargs && w->live[v->id]; i++)
-            w->live[v->args[i]->id] = true;
+            w->live[i == 0 ? writer_cut(v)->id : v->args[i]->id] = true;
 }
 
 /* What does nothing is no node: its tensor is that of its argument. */
@@ -309,21 +317,15 @@ static void buffer_append(ProtobufCBuffer *buffer, size_t n, const uint8_t *data
     outfile_write(((FileBuffer *)buffer)->file, data, n);
 }
 
-static bool model_write(Writer *w, const Onnx__ModelProto *model, const char *path, Diag *diag)
+static bool size_check(const Onnx__ModelProto *model, Diag *diag)
 {
-    if (onnx__model_proto__get_packed_size(model) > INT32_MAX) {
-        diag_error(diag, (Span){0}, "'%s' would have more than 2 GiB, which no ONNX file may",
-                   path);
-        return false;
-    }
-    FileBuffer buffer = {{buffer_append}, outfile_open(w->arena, path, diag)};
-    if (!buffer.file)
-        return false;
-    onnx__model_proto__pack_to_buffer(model, &buffer.base);
-    return outfile_close(buffer.file, diag);
+    if (onnx__model_proto__get_packed_size(model) <= INT32_MAX)
+        return true;
+    diag_error(diag, (Span){0}, "the network would have more than 2 GiB, which no ONNX file may");
+    return false;
 }
 
-bool onnx_export(const Graph *graph, const char *path, Diag *diag)
+static Onnx__ModelProto *model_of_graph(const Graph *graph)
 {
     Writer w = {.arena = graph->arena, .graph = graph, .opset = OPSET,
                 .node_names = {.arena = graph->arena}, .tensor_names = {.arena = graph->arena}};
@@ -331,5 +333,28 @@ bool onnx_export(const Graph *graph, const char *path, Diag *diag)
     w.live = NEW(w.arena, bool, graph->next_id);
     w.written = NEW(w.arena, bool, graph->next_id);
     graph_write(&w);
-    return model_write(&w, model_of(&w), path, diag);
+    return model_of(&w);
+}
+
+bool onnx_export(const Graph *graph, const char *path, Diag *diag)
+{
+    const Onnx__ModelProto *model = model_of_graph(graph);
+    if (!size_check(model, diag))
+        return false;
+    FileBuffer buffer = {{buffer_append}, outfile_open(graph->arena, path, diag)};
+    if (!buffer.file)
+        return false;
+    onnx__model_proto__pack_to_buffer(model, &buffer.base);
+    return outfile_close(buffer.file, diag);
+}
+
+const uint8_t *onnx_export_bytes(const Graph *graph, size_t *n, Diag *diag)
+{
+    const Onnx__ModelProto *model = model_of_graph(graph);
+    if (!size_check(model, diag))
+        return NULL;
+    *n = onnx__model_proto__get_packed_size(model);
+    uint8_t *bytes = NEW(graph->arena, uint8_t, *n);
+    onnx__model_proto__pack(model, bytes);
+    return bytes;
 }

@@ -142,10 +142,24 @@ static void write_argmax(Writer *w, const char *operators)
 
 /* ---- moves -------------------------------------------------------------------- */
 
+static int64_t step_of(const Attrs *a, int d)
+{
+    return d < a->step.n ? a->step.at[d] : 1;
+}
+
+/* The language cuts one axis after the other: one Slice does so at once. */
 static void write_slice(Writer *w, const char *operators)
 {
     const char *inputs[5];
-    writer_slice(w, &w->value->attr, inputs);
+    const Value *x = w->value->args[0], *from = writer_cut(w->value);
+    Attrs a = w->value->attr;
+    for (; x != from; x = x->args[0])
+        for (int d = 0; d < a.shape.n; d++) {
+            a.start.at[d] = x->attr.start.at[d] + step_of(&x->attr, d) * a.start.at[d];
+            a.step.at[d] = step_of(&x->attr, d) * step_of(&a, d);
+        }
+    a.step.n = from == w->value->args[0] ? a.step.n : a.shape.n;
+    writer_slice(w, from, &a, inputs);
     writer_last(w, operators, 5, inputs);
 }
 

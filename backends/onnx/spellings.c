@@ -285,7 +285,7 @@ static const char *window_element(Writer *w, int64_t kh, int64_t kw)
     const char *inputs[5];
     if (memcmp(cut.shape.at, from->dim, sizeof *from->dim * (size_t)from->rank) == 0)
         return writer_arg(w, 0);
-    writer_slice(w, &cut, inputs);
+    writer_slice(w, w->value->args[0], &cut, inputs);
     return writer_node(w, "Slice", 5, inputs);
 }
 

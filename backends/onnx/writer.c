@@ -203,9 +203,9 @@ const char *writer_turned(Writer *w, const char *x, int rank, const int64_t *per
     return y;
 }
 
-void writer_slice(Writer *w, const Attrs *a, const char **inputs)
+void writer_slice(Writer *w, const Value *x, const Attrs *a, const char **inputs)
 {
-    const Shape *from = &w->value->args[0]->type.shape;
+    const Shape *from = &x->type.shape;
     Ints start = {0}, end = {0}, axes = {0}, step = {0};
     for (int d = 0; d < from->rank; d++) {
         int64_t n = a->shape.at[d], by = d < a->step.n ? a->step.at[d] : 1;
@@ -216,7 +216,7 @@ void writer_slice(Writer *w, const Attrs *a, const char **inputs)
         axes.at[axes.n++] = d;
         step.at[step.n++] = by;
     }
-    inputs[0] = writer_arg(w, 0);
+    inputs[0] = writer_source(w, x);
     inputs[1] = writer_ints(w, &start);
     inputs[2] = writer_ints(w, &end);
     inputs[3] = writer_ints(w, &axes);

@@ -53,8 +53,8 @@ const char *writer_real(Writer *w, double value);     /* f32 scalar */
 const char *writer_fill(Writer *w, Shape shape, double value); /* f32 */
 const char *writer_constant(Writer *w, const Tensor *data);
 const char *writer_shaped(Writer *w, const char *x, int rank, const int64_t *dims);
-/* The inputs of a Slice of argument 0: start, shape and step of `a`, whole axes left out. */
-void writer_slice(Writer *w, const Attrs *a, const char **inputs);
+/* The inputs of a Slice of x: start, shape and step of `a`, whole axes left out. */
+void writer_slice(Writer *w, const Value *x, const Attrs *a, const char **inputs);
 const char *writer_turned(Writer *w, const char *x, int rank, const int64_t *perm);
 
 void node_int(Writer *w, Node *node, const char *name, int64_t value);
@@ -66,6 +66,8 @@ void node_text(Writer *w, Node *node, const char *name, const char *value);
 
 const char *writer_source(Writer *w, const Value *v); /* an initializer, once */
 const char *writer_unique(Writer *w, StrMap *names, const char *wish);
+/* Argument 0, or what it is cut from: slices of slices are one node. */
+const Value *writer_cut(const Value *v);
 Onnx__TensorProto *writer_tensor(Writer *w, const char *name, const Tensor *data, Type type);
 int onnx_type_of(DType dtype);
 

@@ -164,6 +164,17 @@ def document(rows, listed):
     for op, opsets, how in listed:
         out.append("| %s | %s | %d of %d | %s |" % (op, opsets, tests[op][0], tests[op][1],
                                                      how.replace("|", "\\|")))
+    out += ["", "## Export, import, export", "",
+            "`vtc build NET.vt --emit=onnx` writes what reading the file gives, so that the file, read",
+            "and written again, is the same to the byte, and by way of the text of `vtc import` (which",
+            "names things by their place) the same graph. For that what a text spells otherwise than a",
+            "file is read is written in the reader's words: softmax(q k / s) v as attention, whose",
+            "scores are multiplied by 1 / s; reshapes, transposes or slices behind one another as one;",
+            "a transpose before each product that takes it; what depends on no input computed. The",
+            "values change by roundings alone. After a pass (`--stop-after`) the file shows what the",
+            "pass left; reading that takes norms and the like together again, and from then on it is the",
+            "same to the byte. The test `onnx_same_graph` holds small networks of each kind to this,",
+            "`sh tools/same_onnx.sh` all of `models/` at their real size."]
     out += ["", "## Beside ONNX Runtime", "",
             "`vtc verify NET.onnx`, and `sh tools/verify_onnx.sh` for the networks of `models/`, hold",
             "its outputs to 1e-4 of their range (with `--nodes` every node's, on the way to 2e-3)",
