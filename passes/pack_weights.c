@@ -33,10 +33,10 @@ static Layout layout_for(const Value *conv, const Target *target)
     int width = target_panel(target);
     layout.kind = LAYOUT_panels;
     layout.groups = (int)groups;
-    if (conv->schedule.algorithm == ALGORITHM_winograd_online) {
-        layout.kind = LAYOUT_windows;
+    if (schedule_is_winograd(conv->schedule))
         width = (int)winograd_of(conv, conv->schedule, target).width;
-    }
+    if (conv->schedule.algorithm == ALGORITHM_winograd_online)
+        layout.kind = LAYOUT_windows;
     if (conv->schedule.algorithm == ALGORITHM_winograd ||
         conv->schedule.algorithm == ALGORITHM_toom_cook) {
         bool square = conv->schedule.algorithm == ALGORITHM_winograd;

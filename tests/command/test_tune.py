@@ -33,7 +33,7 @@ check(re.fullmatch(r"cost model: rank correlation -?[01]\.\d\d over (\d+) candid
                    r"(, -?[01]\.\d\d within a layer \(mean of [12]\))?\n"
                    r"\d+ layers tuned: [\d.]+ ms, [\d.]+ ms before\n", r.stdout), r.stdout)
 # On a busy machine not all candidates fit into the time, which is said.
-check(re.sub(r"vtc: warning: \d of \d candidates fit into the time\n", "", r.stderr) == "",
+check(re.sub(r"vtc: warning: \d+ of \d+ candidates fit into the time\n", "", r.stderr) == "",
       "quiet in a pipe: " + r.stderr)
 lines = [l for l in read("net.tuned").decode().splitlines() if not l.startswith("#")]
 check(all(re.fullmatch(r"(one|two) (direct|winograd\(\d\))", l) for l in lines), lines)
@@ -66,6 +66,9 @@ for text, message in (("one\n", "a line is a layer's label and its schedule"),
     write("bad.tuned", text)
     expect(["build", "net.vt", "--tuned=bad.tuned", "--emit=c", "-o", "net"], 1, message)
 expect(["report", "net.vt", "--tuned=missing.tuned"], 1, "missing.tuned")
+r = expect(["tune", "net.vt", "--time=1", "--verbose", "-o", "verbose.tuned"], 0)
+measured = re.findall(r"^(one|two|three)\t(direct|\w+\(\d\))\t[\d.]+ ms\tcost [\d.]+M$", r.stderr, re.M)
+check(len(measured) >= 3 and len(set(measured)) == len(measured), "measured: " + r.stderr)
 expect(["tune", "net.vt"], 2, "-o FILE is needed")
 expect(["tune", "net.vt", "--time=x", "-o", "t"], 2)
 expect(["tune", "missing.vt", "-o", path("t")], 1, "missing.vt")
