@@ -69,6 +69,19 @@ int target_panel(const Target *target)
     return target->panel ? target->panel : target->lanes * target->tile_vectors;
 }
 
+/* A register tile's, or a vector less where that divides the channels and the tile does
+ * not. A narrow last panel is a task like the others: of 64 channels by 24, the second of two
+ * threads would have 40. Direct convolutions, whose tasks are rows for the most part, are
+ * some percent faster by whole tiles. Levels in one program have one width, which is given. */
+int64_t target_panel_of(const Target *target, int64_t channels)
+{
+    int64_t width = target_panel(target), less = width - target->lanes;
+    if (channels < width)
+        return channels;
+    bool even = !target->panel && channels % width != 0 && less > 0 && channels % less == 0;
+    return even ? less : width;
+}
+
 void targets_agree(Target *levels, int n)
 {
     enum { REGISTERS = 12 }; /* for sums, of the 16 that the oldest levels have */

@@ -4,6 +4,7 @@
 #define VTC_IR_TARGET_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct Target {
     const char *name;   /* x86-64-v4 */
@@ -44,8 +45,10 @@ const Target *target_find(const char *name); /* NULL: none; also "native" */
 const Target *target_host(void);             /* by cpuid; portable fallback */
 /* The host's row with everything this very processor has. */
 const Target *target_native(void);
-/* Columns of a panel of packed weights. */
+/* Columns of a panel of packed weights; of so many output channels, where an algorithm takes
+ * panels that divide them. */
 int target_panel(const Target *target);
+int64_t target_panel_of(const Target *target, int64_t channels);
 /* Changes levels of one processor, the newest first, so that their weights are packed
  * alike and one blob serves all: panels that the narrowest can hold in registers, and
  * the newest's algorithms. The array must live as long as what is compiled for it. */

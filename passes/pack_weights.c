@@ -30,13 +30,8 @@ static Layout layout_for(const Value *conv, const Target *target)
         return layout;
     int64_t groups = conv->op == OP_linear ? 1 : conv->attr.groups;
     int64_t outputs = conv->args[1]->type.shape.dim[0] / groups;
-    int width = target_panel(target);
     layout.kind = LAYOUT_panels;
     layout.groups = (int)groups;
-    if (schedule_is_winograd(conv->schedule))
-        width = (int)winograd_of(conv, conv->schedule, target).width;
-    if (conv->schedule.algorithm == ALGORITHM_winograd_online)
-        layout.kind = LAYOUT_windows;
     if (conv->schedule.algorithm == ALGORITHM_winograd ||
         conv->schedule.algorithm == ALGORITHM_toom_cook) {
         bool square = conv->schedule.algorithm == ALGORITHM_winograd;
@@ -48,7 +43,14 @@ static Layout layout_for(const Value *conv, const Target *target)
         layout.kind = LAYOUT_strassen;
         outputs /= 2;
     }
-    layout.panel = outputs < width ? (int)outputs : width;
+    int64_t tile = target_panel(target);
+    layout.panel = (int)(outputs < tile ? outputs : tile);
+    if (conv->schedule.algorithm != ALGORITHM_direct)
+        layout.panel = (int)target_panel_of(target, outputs);
+    if (conv->schedule.algorithm == ALGORITHM_winograd_online) {
+        layout.kind = LAYOUT_windows;
+        layout.panel = (int)winograd_of(conv, conv->schedule, target).width;
+    }
     return layout;
 }
 

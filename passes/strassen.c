@@ -126,8 +126,7 @@ Strassen strassen_of(const Value *v, const Target *target)
 {
     const Shape *s = &v->args[1]->type.shape;
     Strassen g = {.rows = rows_of(v) / 2, .inputs = s->dim[1] / 2, .outputs = s->dim[0] / 2};
-    int64_t width = target_panel(target);
-    g.width = g.outputs < width ? g.outputs : width;
+    g.width = target_panel_of(target, g.outputs);
     g.panels = (g.outputs + g.width - 1) / g.width;
     Blocks *b = &g.blocks;
     b->rows = contraction_tile_rows(target, g.rows, g.width, target->lanes);

@@ -53,10 +53,9 @@ ToomCook toom_cook_of(const Group *group, const Target *target)
     Window w = window_of(v);
     ToomCook g = {.b = bilinear_shared(TOOM_COOK_TILE, (int)w.kernel_w, (int)w.stride_w),
                   .kernel_h = w.kernel_h, .stride = w.stride_w};
-    int64_t width = target_panel(target);
     int64_t outputs = v->type.shape.dim[1];
     g.group = g.stride * v->args[1]->type.shape.dim[1];
-    g.width = outputs < width ? outputs : width;
+    g.width = target_panel_of(target, outputs);
     g.panels = (outputs + g.width - 1) / g.width;
     g.tiles = (w.out_w + TOOM_COOK_TILE - 1) / TOOM_COOK_TILE;
     g.pooled = pool ? divisor_below(pool->type.shape.dim[2], POOLED) : 0;

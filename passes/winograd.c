@@ -106,18 +106,6 @@ static void plan_online(Winograd *g, const Target *target)
     g->part = g->tiles < FEW && target->lanes > FEW ? target->lanes / 2 : target->lanes;
 }
 
-/* Columns of a panel: of a register tile, or a vector less where that divides the channels
- * and the tile does not. A narrow last panel is a task like the others: of 64 channels by 24,
- * one of two threads would have 40. Levels in one program have one width, which is given. */
-static int64_t panel_width(int64_t outputs, const Target *target)
-{
-    int64_t width = target_panel(target), less = width - target->lanes;
-    if (outputs < width)
-        return outputs;
-    bool even = !target->panel && outputs % width != 0 && less > 0 && outputs % less == 0;
-    return even ? less : width;
-}
-
 Winograd winograd_of(const Value *v, Schedule schedule, const Target *target)
 {
     Window w = window_of(v);
@@ -129,7 +117,7 @@ Winograd winograd_of(const Value *v, Schedule schedule, const Target *target)
                   .outputs = v->type.shape.dim[1]};
     g.v_tile = g.groups * g.inputs;
     g.points = (int64_t)g.b.points * g.b.points;
-    g.width = panel_width(g.outputs / g.groups, target);
+    g.width = target_panel_of(target, g.outputs / g.groups);
     g.online = schedule.algorithm == ALGORITHM_winograd_online;
     g.down = side_of(w.out_h, &g.b);
     g.across = side_of(w.out_w, &g.b);
