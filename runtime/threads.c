@@ -1,9 +1,15 @@
-/* Thread pool with a static partition.
+/* Thread pool: each thread has a part of the tasks, and helps others when it is done.
  *
  *     caller                         worker t
  *     job = ...; generation++  --->  sees the generation change
  *     its own part                   its part [n*t/T, n*(t+1)/T)
+ *     what others have not begun     what others have not begun
  *     sees pending == 0        <---  pending--
+ *
+ * A thread takes its own tasks in order, and meets in its caches what it left there in
+ * the step before. Where tasks are not equal, or the system or a neighbour on the machine
+ * takes a processor away, the others do not wait for more than a task. Which thread does
+ * a task decides no bit.
  *
  * Both sides wait by wait_until: first spinning, so that steps that follow each
  * other within SPIN_NANOSECONDS cost two cache-line transfers and no system call;
@@ -29,6 +35,12 @@
 
 enum { CACHE_LINE = 64, SPIN_NANOSECONDS = 200000, SPINS_PER_LOOK = 64 };
 
+/* A thread's part of the tasks. */
+typedef struct Part {
+    _Alignas(CACHE_LINE) atomic_int next; /* not begun */
+    int end;
+} Part;
+
 typedef struct Worker {
     VtcPool *pool;
     int thread;
@@ -38,6 +50,7 @@ typedef struct Worker {
 struct VtcPool {
     VtcExecutor executor;
     Worker *workers; /* threads - 1 of them */
+    Part *parts;     /* one a thread */
     int started;
     bool spins; /* false when there are more threads than CPUs */
     pthread_mutex_t mutex;
@@ -46,7 +59,6 @@ struct VtcPool {
     /* The job; written by the caller before generation changes. */
     VtcTask *task;
     void *context;
-    int tasks;
     bool stop;
 
     /* Each on its own cache line. */
@@ -129,13 +141,24 @@ static void wake_sleepers(VtcPool *pool)
 
 /* ---- running ----------------------------------------------------------- */
 
-static void run_part(const VtcPool *pool, int thread)
+static void run_part(const VtcPool *pool, Part *part, int thread)
 {
-    int64_t tasks = pool->tasks, threads = pool->executor.threads;
-    int first = (int)(tasks * thread / threads);
-    int last = (int)(tasks * (thread + 1) / threads);
-    for (int i = first; i < last; i++)
+    if (atomic_load_explicit(&part->next, memory_order_relaxed) >= part->end)
+        return;
+    for (;;) {
+        int i = atomic_fetch_add_explicit(&part->next, 1, memory_order_relaxed);
+        if (i >= part->end)
+            return;
         pool->task(pool->context, i, thread);
+    }
+}
+
+/* Its own part, then those of the threads after it. */
+static void run_parts(const VtcPool *pool, int thread)
+{
+    int threads = pool->executor.threads;
+    for (int i = 0; i < threads; i++)
+        run_part(pool, &pool->parts[(thread + i) % threads], thread);
 }
 
 static void *worker_main(void *argument)
@@ -146,9 +169,19 @@ static void *worker_main(void *argument)
         wait_until(pool, &pool->generation, seen, false);
         if (pool->stop)
             return NULL;
-        run_part(pool, worker->thread);
+        run_parts(pool, worker->thread);
         if (atomic_fetch_sub(&pool->pending, 1) == 1)
             wake_sleepers(pool);
+    }
+}
+
+static void set_parts(VtcPool *pool, int64_t tasks)
+{
+    int threads = pool->executor.threads;
+    for (int t = 0; t < threads; t++) {
+        atomic_store_explicit(&pool->parts[t].next, (int)(tasks * t / threads),
+                              memory_order_relaxed);
+        pool->parts[t].end = (int)(tasks * (t + 1) / threads);
     }
 }
 
@@ -162,11 +195,11 @@ static void pool_run(void *self, VtcTask *task, void *context, int tasks)
     }
     pool->task = task;
     pool->context = context;
-    pool->tasks = tasks;
+    set_parts(pool, tasks);
     atomic_store(&pool->pending, (unsigned)pool->started);
     atomic_fetch_add(&pool->generation, 1);
     wake_sleepers(pool);
-    run_part(pool, 0);
+    run_parts(pool, 0);
     wait_until(pool, &pool->pending, 0, true);
 }
 
@@ -189,16 +222,31 @@ static int workers_start(VtcPool *pool)
     return failure;
 }
 
-static VtcPool *pool_allocate(int threads)
+static void pool_free(VtcPool *pool)
+{
+    free(pool->workers);
+    free(pool->parts);
+    free(pool);
+}
+
+/* Whole cache lines, zeros; NULL: out of memory. */
+static void *lines_allocate(size_t bytes)
 {
     void *memory = NULL;
-    if (posix_memalign(&memory, CACHE_LINE, sizeof(VtcPool)) != 0)
+    if (posix_memalign(&memory, CACHE_LINE, bytes) != 0)
         return NULL;
-    VtcPool *pool = memory;
-    memset(pool, 0, sizeof *pool);
+    return memset(memory, 0, bytes);
+}
+
+static VtcPool *pool_allocate(int threads)
+{
+    VtcPool *pool = lines_allocate(sizeof *pool);
+    if (pool == NULL)
+        return NULL;
     pool->workers = calloc((size_t)threads, sizeof *pool->workers);
-    if (pool->workers == NULL) {
-        free(pool);
+    pool->parts = lines_allocate((size_t)threads * sizeof *pool->parts);
+    if (pool->workers == NULL || pool->parts == NULL) {
+        pool_free(pool);
         return NULL;
     }
     pool->executor = (VtcExecutor){threads, pool, pool_run};
@@ -241,8 +289,7 @@ void vtc_pool_destroy(VtcPool *pool)
         pthread_join(pool->workers[i].handle, NULL);
     pthread_cond_destroy(&pool->changed);
     pthread_mutex_destroy(&pool->mutex);
-    free(pool->workers);
-    free(pool);
+    pool_free(pool);
 }
 
 const VtcExecutor *vtc_pool_executor(const VtcPool *pool)

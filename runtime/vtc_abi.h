@@ -56,11 +56,13 @@ const char *vtc_strerror(int status);
  * workspace's per-thread scratch is free for it. */
 typedef void VtcTask(void *context, int task, int thread);
 
-/* Runs tasks 0..tasks-1 and returns when all are done and their writes can be
- * seen by the caller. Static partition: thread t of T takes, in order,
- * [tasks*t/T, tasks*(t+1)/T), the caller being thread 0; when tasks is 1 the
- * caller may take it. threads.h has one; users may give their own. A run of a
- * network must be the only user of its executor at that time. */
+/* Runs tasks 0..tasks-1, each once, and returns when all are done and their writes
+ * can be seen by the caller. Tasks that run at the same time have different
+ * `thread`s below T; which of them has which task decides no bit, but is faster
+ * where a task has the same in every step: [tasks*t/T, tasks*(t+1)/T) are best
+ * done by thread t, in order. threads.h has one that does so while all threads
+ * get on alike; users may give their own. A run of a network must be the only
+ * user of its executor at that time. */
 typedef struct VtcExecutor {
     int threads; /* T, at least 1 */
     void *self;  /* passed back to run */

@@ -34,15 +34,21 @@ static void run(const VtcExecutor *executor, int tasks)
     executor->run(executor->self, note, &record, tasks);
 }
 
-/* Thread t takes [n*t/T, n*(t+1)/T); a single task stays with the caller. */
-static bool partition_holds(int tasks, int threads)
+/* Each task ran once, those of one thread on one; a single task stays with the caller. */
+static bool all_ran(int tasks, int threads)
 {
-    for (int t = 0; t < threads; t++)
-        for (int i = tasks * t / threads; i < tasks * (t + 1) / threads; i++)
-            if (record.thread[i] != (tasks == 1 ? 0 : t) ||
-                atomic_load(&record.runs[i]) != 1)
+    for (int i = 0; i < tasks; i++) {
+        int t = record.thread[i];
+        if (atomic_load(&record.runs[i]) != 1 || t < 0 || t >= threads)
+            return false;
+        bool caller = pthread_equal(record.self[i], pthread_self()) != 0;
+        if (caller != (t == 0) || (tasks == 1 && !caller))
+            return false;
+        for (int k = 0; k < i; k++)
+            if ((record.thread[k] == t) != (pthread_equal(record.self[k], record.self[i]) != 0))
                 return false;
-    return true;
+    }
+    return atomic_load(&record.runs[tasks]) == 0;
 }
 
 static VtcPool *pool_of(int threads)
@@ -54,28 +60,58 @@ static VtcPool *pool_of(int threads)
     return pool;
 }
 
-static void test_partition(void)
+static void test_each_task_once(void)
 {
     static const int counts[] = {0, 1, 2, 3, 5, 7, 8, 9, 16, 31, 100, 997};
     for (int threads = 1; threads <= 8; threads++) {
         VtcPool *pool = pool_of(threads);
         for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
             run(vtc_pool_executor(pool), counts[i]);
-            CU_ASSERT_TRUE(partition_holds(counts[i], threads));
-            CU_ASSERT_EQUAL(atomic_load(&record.runs[counts[i]]), 0);
+            CU_ASSERT_TRUE(all_ran(counts[i], threads));
         }
         vtc_pool_destroy(pool);
     }
 }
 
-static void test_caller_is_thread_0(void)
+/* The first task waits until all others are done: those of its part by the other thread. */
+enum { PARTS = 2, PART = 5, KEPT_SECONDS = 20 };
+typedef struct Kept {
+    atomic_int done;
+    atomic_bool late;
+} Kept;
+
+static double seconds(clockid_t clock)
 {
-    VtcPool *pool = pool_of(4);
-    run(vtc_pool_executor(pool), 8);
-    for (int i = 0; i < 8; i++) {
-        bool mine = pthread_equal(record.self[i], pthread_self()) != 0;
-        CU_ASSERT_EQUAL(mine, record.thread[i] == 0);
-        CU_ASSERT_EQUAL(pthread_equal(record.self[i], record.self[i / 2 * 2]), 1);
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void keep_first(void *context, int task, int thread)
+{
+    Kept *k = context;
+    (void)thread;
+    if (task != 0) {
+        atomic_fetch_add(&k->done, 1);
+        return;
+    }
+    double end = seconds(CLOCK_MONOTONIC) + KEPT_SECONDS;
+    while (atomic_load(&k->done) < PARTS * PART - 1)
+        if (seconds(CLOCK_MONOTONIC) > end) {
+            atomic_store(&k->late, true);
+            return;
+        }
+}
+
+static void test_threads_help(void)
+{
+    VtcPool *pool = pool_of(PARTS);
+    const VtcExecutor *executor = vtc_pool_executor(pool);
+    for (int i = 0; i < 100; i++) {
+        Kept kept = {0};
+        executor->run(executor->self, keep_first, &kept, PARTS * PART);
+        CU_ASSERT_FALSE_FATAL(atomic_load(&kept.late));
+        CU_ASSERT_EQUAL(atomic_load(&kept.done), PARTS * PART - 1);
     }
     vtc_pool_destroy(pool);
 }
@@ -113,13 +149,6 @@ static void test_steps_see_each_other(void)
     }
 }
 
-static double seconds(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void sleep_ms(long ms)
 {
     struct timespec t = {ms / 1000, ms % 1000 * 1000000};
@@ -140,7 +169,7 @@ static void test_sleeps_and_wakes(void)
         for (int i = 0; i < 50; i++) {
             sleep_ms(i % 5 == 0 ? 2 : 0);
             run(vtc_pool_executor(pool), 9);
-            CU_ASSERT_TRUE(partition_holds(9, threads));
+            CU_ASSERT_TRUE(all_ran(9, threads));
         }
         vtc_pool_destroy(pool);
     }
@@ -184,23 +213,31 @@ static void test_create_and_destroy(void)
     CU_ASSERT_TRUE(vtc_online_cpus() >= 1);
 }
 
+typedef struct Masks {
+    atomic_int begun; /* tasks: each waits for the other, so that both threads have one */
+    sigset_t of[2];
+} Masks;
+
 static void signal_mask_of(void *context, int task, int thread)
 {
-    sigset_t *masks = context;
+    Masks *m = context;
     (void)task;
-    pthread_sigmask(SIG_BLOCK, NULL, &masks[thread]);
+    atomic_fetch_add(&m->begun, 1);
+    while (atomic_load(&m->begun) < 2)
+        sleep_ms(0);
+    pthread_sigmask(SIG_BLOCK, NULL, &m->of[thread]);
 }
 
 static void test_signals_stay_with_caller(void)
 {
-    sigset_t masks[2];
-    sigemptyset(&masks[0]);
-    sigemptyset(&masks[1]);
+    Masks masks = {0};
+    sigemptyset(&masks.of[0]);
+    sigemptyset(&masks.of[1]);
     VtcPool *pool = pool_of(2);
     const VtcExecutor *executor = vtc_pool_executor(pool);
-    executor->run(executor->self, signal_mask_of, masks, 2);
-    CU_ASSERT_EQUAL(sigismember(&masks[0], SIGINT), 0);
-    CU_ASSERT_EQUAL(sigismember(&masks[1], SIGINT), 1);
+    executor->run(executor->self, signal_mask_of, &masks, 2);
+    CU_ASSERT_EQUAL(sigismember(&masks.of[0], SIGINT), 0);
+    CU_ASSERT_EQUAL(sigismember(&masks.of[1], SIGINT), 1);
     vtc_pool_destroy(pool);
 }
 
@@ -215,8 +252,8 @@ static void test_strerror(void)
 int main(void)
 {
     static const UnitTest tests[] = {
-        {"static partition, 1 to 8 threads",       test_partition             },
-        {"the caller is thread 0",                 test_caller_is_thread_0    },
+        {"each task once, 1 to 8 threads",         test_each_task_once        },
+        {"threads help each other",                test_threads_help          },
         {"a step sees all writes of the last one", test_steps_see_each_other  },
         {"idle pools sleep, and wake",             test_sleeps_and_wakes      },
         {"barrier",                                test_barrier_is_short      },
