@@ -62,7 +62,9 @@ class Machine:
         self.order = ">" if row["big_endian"] else "<"
 
     def missing(self):
-        """Programs that are not there, with what to install."""
+        """What is not there to run it: the processor, or programs with what to install."""
+        if not self.row["here"] and not self.emulator:
+            return [f"a processor with {self.row['doc']}, which nothing emulates"]
         tools = {self.cc[0]: row_package(self.row)}
         if self.emulator:
             tools[self.emulator[0]] = package_of(self.emulator[0])
