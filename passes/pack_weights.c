@@ -45,7 +45,7 @@ static Layout layout_for(const Value *conv, const Target *target)
     }
     int64_t tile = target_panel(target);
     layout.panel = (int)(outputs < tile ? outputs : tile);
-    if (conv->schedule.algorithm != ALGORITHM_direct)
+    if (layout.kind == LAYOUT_winograd || layout.kind == LAYOUT_toom_cook)
         layout.panel = (int)target_panel_of(target, outputs);
     if (conv->schedule.algorithm == ALGORITHM_winograd_online) {
         layout.kind = LAYOUT_windows;

@@ -30,6 +30,8 @@ bool conv_suits_strassen(const Value *v, const Target *target)
         return false;
     const Shape *s = &v->args[1]->type.shape;
     int64_t vectors = 2 * target->lanes, rows = rows_of(v);
+    if (s->dim[0] / 2 % target_panel(target) == target->lanes)
+        return false; /* the last panel would be one vector, whose sums wait for each other */
     return rows % 2 == 0 && rows / 2 >= FEW * target->tile_rows && s->dim[0] % vectors == 0 &&
            s->dim[1] % vectors == 0 && s->dim[0] / 2 >= target_panel(target);
 }
@@ -126,7 +128,8 @@ Strassen strassen_of(const Value *v, const Target *target)
 {
     const Shape *s = &v->args[1]->type.shape;
     Strassen g = {.rows = rows_of(v) / 2, .inputs = s->dim[1] / 2, .outputs = s->dim[0] / 2};
-    g.width = target_panel_of(target, g.outputs);
+    int64_t width = target_panel(target);
+    g.width = g.outputs < width ? g.outputs : width;
     g.panels = (g.outputs + g.width - 1) / g.width;
     Blocks *b = &g.blocks;
     b->rows = contraction_tile_rows(target, g.rows, g.width, target->lanes);

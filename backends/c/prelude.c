@@ -218,10 +218,12 @@ void c_prelude(const Program *p, Text *out)
                   "#define VTC_ELEMENTWISE_FMA 1\n#endif\n#endif\n"
                   "#define INL static inline __attribute__((always_inline, unused))\n"
                   "/* Inlined into its step, a kernel would share registers with it. */\n"
-                  "#define KERNEL __attribute__((noinline))\n"
-                  "/* It stays its kernel's caller, by which profilers know the layer. */\n"
+                  "/* A step stays its kernel's caller, and that one function: by them profilers\n"
+                  " * and debuggers know the layer. */\n"
                   "#if defined(__clang__)\n"
+                  "#define KERNEL __attribute__((noinline))\n"
                   "#define STEP __attribute__((disable_tail_calls))\n#else\n"
+                  "#define KERNEL __attribute__((noinline, noclone))\n"
                   "#define STEP __attribute__((optimize(\"no-optimize-sibling-calls\")))\n"
                   "#endif\n\n");
     register_allocation(p->target, out);

@@ -1,7 +1,8 @@
 """All networks of models/ in one call each of `vtc check` and `vtc report`: nothing to
-complain of, each short, all of them counted, in no time.
+complain of, each short, all of them counted. The processor time of both calls is said
+(it should be below 10 seconds), but depends on the machine and fails nothing.
 
-    test_zoo.py VTC MODELS [SECONDS]     of processor time, the most allowed for both
+    test_zoo.py VTC MODELS
 """
 import glob
 import json
@@ -40,7 +41,7 @@ reports = json.loads(run("report", *paths, "--format=json"))
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 seconds = used.ru_utime + used.ru_stime
 check(len(paths) >= LEAST, "%d networks" % len(paths))
-check(len(sys.argv) < 4 or seconds < float(sys.argv[3]), "%.1f s" % seconds)
+print("    %.1f s of processor time" % seconds)
 for path, report in zip(paths, reports, strict=True):
     name = os.path.basename(path)[:-len(".vt")]
     total = report["total"]
