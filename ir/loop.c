@@ -305,9 +305,10 @@ bool program_has_products(const Program *program)
     return false;
 }
 
-void build_prefetch(Build *b, int param, Index index)
+void build_prefetch(Build *b, Near near, int param, Index index)
 {
     Stmt *stmt = append(b, ST_prefetch);
+    stmt->near = near;
     stmt->param = param;
     stmt->index = index;
 }

@@ -136,6 +136,10 @@ typedef struct Product {
 } Product;
 int64_t matrix_reach(const MatrixAt *m, int64_t rows, int64_t columns); /* elements spanned */
 
+/* How near a prefetch brings its line: into the second-level cache, or the first, which has
+ * room for what is read at once. */
+typedef enum Near { NEAR_l2, NEAR_l1 } Near;
+
 typedef struct Stmt Stmt;
 typedef struct Block {
     Stmt *first, *last;
@@ -153,6 +157,7 @@ struct Stmt {
     int param;      /* store, product, iload, prefetch */
     Index index;    /* store, product, iload, index, set, prefetch; if: lhs */
     int64_t limit;  /* if: index < limit */
+    Near near;      /* prefetch */
     Block body, other;
     const char *text; /* comment */
 };
@@ -260,7 +265,7 @@ const Reg *build_var(Build *b, const char *name, int count, const Expr *init);
 void build_set(Build *b, const Reg *reg, Index element, const Expr *expr);
 void build_store(Build *b, int param, Index index, const Expr *expr);
 void build_product(Build *b, int param, Index index, const Product *product);
-void build_prefetch(Build *b, int param, Index index);
+void build_prefetch(Build *b, Near near, int param, Index index);
 void build_comment(Build *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

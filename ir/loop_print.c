@@ -197,7 +197,8 @@ static void print_stmt(const Kernel *k, const Stmt *s, int depth, Text *out)
         text_add(out, "}\n");
         return;
     case ST_prefetch:
-        text_printf(out, "prefetch %s[", k->params.at[s->param].name);
+        text_printf(out, "prefetch %s%s[", s->near == NEAR_l1 ? "l1 " : "",
+                    k->params.at[s->param].name);
         print_index(&s->index, out);
         text_add(out, "]");
         break;

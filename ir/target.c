@@ -83,6 +83,22 @@ int64_t target_panel_of(const Target *target, int64_t channels)
     return even ? less : width;
 }
 
+/* Weights that are read for few rows come from memory, and as fast as it gives them only if
+ * one tile has all rows: a second one reads from the cache what the first has just waited
+ * for. Of the panels that leave so many rows a place in the registers the widest is taken
+ * that divides the channels. One vector would load more often than it multiplies. */
+int64_t target_panel_few(const Target *target, int64_t rows, int64_t channels)
+{
+    int64_t whole = target_panel(target), most = target->tile_rows * target->tile_vectors / rows;
+    if (!target->panel && rows > target->tile_rows && rows <= MOST_TILE_ROWS && most > 1) {
+        whole = most * target->lanes;
+        for (int64_t vectors = most; vectors > 1 && channels % whole != 0; vectors--)
+            if (channels % (vectors * target->lanes) == 0)
+                whole = vectors * target->lanes;
+    }
+    return channels < whole ? channels : whole;
+}
+
 void targets_agree(Target *levels, int n)
 {
     enum { REGISTERS = 12 }; /* for sums, of the 16 that the oldest levels have */

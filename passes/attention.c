@@ -83,6 +83,14 @@ static bool match_mixing(const Value *s, const Value *values, Attention *a)
     return true;
 }
 
+bool attention_scores_by_token(const Attention *a)
+{
+    const int64_t *step = a->map->place.stride;
+    const Layout *layout = &a->matrix->layout;
+    return !a->values && step[2] == 1 && step[1] > 1 &&
+           (layout->kind != LAYOUT_panels || layout->panel >= a->tokens);
+}
+
 /* ---- chunks ------------------------------------------------------------ */
 
 static int64_t divided_up(int64_t n, int64_t by)
@@ -94,12 +102,23 @@ static int64_t divided_up(int64_t n, int64_t by)
  * and not more than a few caches hold; where lanes lie along pixels, whole vectors. */
 static void cut_mixing(Attention *a)
 {
-    enum { MOST = 64, VECTORS = 32, FEW = 64 };
+    enum { MOST = 64, VECTORS = 48, FEW = 64 };
     a->chunk = divided_up(a->pixels, divided_up(a->pixels, 4 * MOST) * 4);
     if (!a->channels_last)
         a->chunk = a->pixels > FEW ? VECTORS : VECTORS / 2;
     a->chunks = a->tasks = divided_up(a->pixels, a->chunk);
     a->rounds = 1;
+}
+
+/* About so many pixels, in vectors of any target; a last chunk of few pixels may stay. */
+static int64_t whole_vectors(const Attention *a)
+{
+    enum { LANES = 16, FEW = 4 };
+    int64_t less = a->chunk - a->chunk % LANES, more = less + LANES;
+    if (a->chunk == less)
+        return less;
+    bool fits = less > 0 && divided_up(a->pixels, less * a->rounds) <= ATTENTION_MOST_TASKS;
+    return fits && a->chunk - less <= FEW ? less : more;
 }
 
 /* Over pixels each task leaves sums as large as the result: few tasks, of equal chunks. */
@@ -109,6 +128,8 @@ static void cut_pooling(Attention *a)
     a->tasks = a->pixels >= 1024 ? ATTENTION_MOST_TASKS : ATTENTION_MOST_TASKS / 2;
     a->rounds = divided_up(a->pixels, a->tasks * MOST);
     a->chunk = divided_up(a->pixels, a->tasks * a->rounds);
+    if (attention_scores_by_token(a))
+        a->chunk = whole_vectors(a);
     a->chunks = divided_up(a->pixels, a->chunk);
     a->tasks = divided_up(a->chunks, a->rounds);
 }
@@ -178,13 +199,15 @@ bool attention_is_channels_last(const Attention *a)
     return a->map->place.stride[1] == 1;
 }
 
-/* The scores of a chunk; over pixels also how much each token's sums shrink and, while
+/* The scores of a chunk, by token too where they are computed so; over pixels also how much each token's sums shrink and, while
  * tasks are put together, their weights. */
 Temporary attention_temporary(const Attention *a)
 {
     int64_t scores = temporary_align(a->chunk * a->tokens * 4);
     if (a->values)
         return (Temporary){.per_thread = scores};
+    if (attention_scores_by_token(a))
+        scores *= 2;
     int64_t weights = temporary_align((a->tasks + 1) * a->tokens * 4);
     return (Temporary){.shared = temporary_align(a->tasks * a->part * 4),
                        .per_thread = scores + weights};

@@ -34,6 +34,8 @@ bool attention_match(const Graph *graph, const Value *product, Attention *attent
 bool attention_of(const Group *group, Attention *attention);
 /* X as it lies: its channels are neighbours. */
 bool attention_is_channels_last(const Attention *attention);
+/* Over pixels, where they are neighbours in X: lanes of the scores lie along them first. */
+bool attention_scores_by_token(const Attention *attention);
 Temporary attention_temporary(const Attention *attention);
 
 #endif

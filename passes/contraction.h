@@ -58,6 +58,7 @@ typedef struct Stretch {
      * operand on. */
     int first, lines, operand;
     Index ahead;
+    Near near;
 } Stretch;
 
 /* lower_tile.c: rows x columns of the result from `at` on. */

@@ -53,7 +53,7 @@ static void ask_row(Lower *l, const Contraction *c, const TilePlace *tile, Index
         int64_t step = c->rows.axis[c->rows.n - 1].step[map];
         Index at = index_add(tile->at.index[map], index_mul(row, step));
         for (int64_t column = 0; column < tile->columns; column += LINE)
-            build_prefetch(&l->b, map, index_plus(at, column));
+            build_prefetch(&l->b, NEAR_l2, map, index_plus(at, column));
     }
 }
 
@@ -73,6 +73,6 @@ void tile_ask(Lower *l, const Contraction *c, const TilePlace *tile, Index k, in
         int64_t each = tile->rows * l->target->unroll;
         Index at = index_plus(tile->at.index[c->a], tile->rows * c->run);
         for (int64_t i = 0; i < each; i += LINE)
-            build_prefetch(&l->b, c->a, index_plus(index_add(at, index_mul(k, each)), i));
+            build_prefetch(&l->b, NEAR_l2, c->a, index_plus(index_add(at, index_mul(k, each)), i));
     }
 }

@@ -25,6 +25,7 @@ typedef struct Fused {
     Attention a;
     int x, m, bias, v;   /* operands; -1 none */
     int s;               /* scratch: S */
+    int by_token;        /* scratch: S by token, of pools that compute it so; else -1 */
     int parts, weights;  /* what tasks leave; scratch: [task][token], and shrink */
     Index part;          /* the task's, in parts */
     int64_t pixels;      /* of the chunk that is built */
@@ -103,24 +104,27 @@ static void build_scores(Lower *l, const Fused *f, Index chunk)
     contraction_rows(l, &c, at);
 }
 
-/* The same as S[token][pixel]: rows are tokens, lanes lie along the pixels of X. */
-static void build_scores_by_token(Lower *l, const Fused *f, Index chunk)
+/* The same as S[token][pixel], into `sink`: rows are tokens, lanes lie along the pixels of X. */
+static void build_scores_by_token(Lower *l, const Fused *f, Index chunk, int sink)
 {
     const Attention *a = &f->a;
     const int64_t *map = a->map->place.stride, *matrix = a->matrix->place.stride;
-    Contraction c = {.a = f->m, .b = f->x, .bias = -1, .table = -1, .sink = f->s, .sums = -1,
+    int64_t packed = a->matrix->layout.kind == LAYOUT_panels ? a->matrix->layout.panel : 0;
+    Contraction c = {.a = f->m, .b = f->x, .bias = f->bias, .table = -1, .sink = sink, .sums = -1,
                      .groups = 1, .group = {.extent = 1}, .taps = 1, .run = a->channels,
-                     .run_step = matrix[1], .b_step = map[1],
+                     .run_step = packed ? packed : matrix[1], .b_step = map[1],
                      .lanes = map[2] == 1 ? l->target->lanes : 1};
     c.panel = c.lanes * l->target->tile_vectors;
     c.rows.operands = l->operands;
     c.rows.n = 1;
     c.rows.axis[0] = (Axis){.extent = a->tokens};
-    c.rows.axis[0].step[f->m] = matrix[2];
-    c.rows.axis[0].step[f->s] = a->chunk;
+    c.rows.axis[0].step[f->m] = packed ? 1 : matrix[2];
+    c.rows.axis[0].step[sink] = a->chunk;
+    if (f->bias >= 0)
+        c.rows.axis[0].step[f->bias] = 1;
     c.columns = (Axis){.extent = f->pixels};
     c.columns.step[f->x] = map[2];
-    c.columns.step[f->s] = 1;
+    c.columns.step[sink] = 1;
     At at = at_origin(l, 1, NULL);
     at.index[f->x] = index_mul(chunk, a->chunk * map[2]);
     contraction_rows(l, &c, at);
@@ -137,8 +141,8 @@ static void ask_for_map(Lower *l, const Fused *f, Index chunk)
     const IVar *channel = build_for(&l->b, "channel", f->a.channels, false);
     Index from = index_add(index_mul(chunk, f->a.chunk), index_mul(index_var(channel), step[1]));
     for (int64_t i = 0; i < f->pixels; i += LINE)
-        build_prefetch(&l->b, f->x, index_plus(from, i));
-    build_prefetch(&l->b, f->x, index_plus(from, f->pixels - 1));
+        build_prefetch(&l->b, NEAR_l2, f->x, index_plus(from, i));
+    build_prefetch(&l->b, NEAR_l2, f->x, index_plus(from, f->pixels - 1));
     build_end(&l->b);
 }
 
@@ -275,7 +279,7 @@ static void mix_chunk(Lower *l, const Fused *f, Index chunk)
         build_scores(l, f, chunk);
         build_shares(l, f);
     } else {
-        build_scores_by_token(l, f, chunk);
+        build_scores_by_token(l, f, chunk, f->s);
         build_shares_by_token(l, f);
     }
     build_mix(l, f, chunk);
@@ -427,12 +431,28 @@ static void build_pooling(Lower *l, const Fused *f, Index chunk)
     contraction_rows(l, &c, at);
 }
 
+static void build_transposed(Lower *l, const Fused *f)
+{
+    const IVar *token = build_for(&l->b, "token", f->a.tokens, false);
+    const IVar *pixel = build_for(&l->b, "pixel", f->pixels, false);
+    Index from = index_add(index_mul(index_var(token), f->a.chunk), index_var(pixel));
+    Index to = index_add(index_mul(index_var(pixel), f->a.tokens), index_var(token));
+    build_store(&l->b, f->s, to, load(l, f->by_token, from, 1));
+    build_end(&l->b);
+    build_end(&l->b);
+}
+
 static void pool_chunk(Lower *l, const Fused *f, Index chunk)
 {
     Piece vector[MOST_VECTORS];
     int n = token_vectors(l, f, vector);
     ask_for_map(l, f, chunk);
-    build_scores(l, f, chunk);
+    if (f->by_token >= 0) {
+        build_scores_by_token(l, f, chunk, f->by_token);
+        build_transposed(l, f);
+    } else {
+        build_scores(l, f, chunk);
+    }
     for (int i = 0; i < n; i++)
         build_online(l, f, &vector[i]);
     if (f->a.rounds > 1)
@@ -445,7 +465,10 @@ static void open_scratch(Lower *l, Fused *f)
     const Attention *a = &f->a;
     int64_t scores = temporary_align(a->chunk * a->tokens * 4);
     f->s = lower_scratch(l, "s", 0, a->chunk * a->tokens);
-    f->weights = lower_scratch(l, "weights", scores, (a->tasks + 1) * a->tokens);
+    bool by_token = attention_scores_by_token(a);
+    f->by_token = by_token ? lower_scratch(l, "by_token", scores, a->chunk * a->tokens) : -1;
+    f->weights = lower_scratch(l, "weights", scores * (by_token ? 2 : 1),
+                               (a->tasks + 1) * a->tokens);
 }
 
 static void lower_parts(Lower *l, Fused *f)

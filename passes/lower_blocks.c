@@ -83,7 +83,7 @@ int contraction_tile_rows(const Target *target, int64_t extent, int64_t panel, i
 {
     int64_t vectors = vectors_of(panel, lanes);
     int64_t most = target->tile_rows * target->tile_vectors / vectors;
-    most = most < 1 ? 1 : most > 9 ? 9 : most;
+    most = most < 1 ? 1 : most > MOST_TILE_ROWS ? MOST_TILE_ROWS : most;
     return best_rows(extent, most < extent ? most : extent, vectors);
 }
 
@@ -224,6 +224,22 @@ static void build_stretches(Lower *l, const Plan *p, const Spot *spot)
         each_tile(l, p, spot, TILE_end, (Stretch){0});
 }
 
+/* The whole reduction. Where other tiles read the same panel, what is asked for is the next
+ * one. Where one tile has all rows, weights are a stream: what is asked for is a few thousand
+ * bytes ahead in it, in this panel and beyond (panels lie behind one another, and so do the
+ * weights of steps), and read so soon that the first-level cache keeps it. */
+static Stretch whole_stretch(Lower *l, const Plan *p, const Spot *spot)
+{
+    enum { STREAM = 12288 / 4 };
+    const Contraction *c = p->c;
+    int64_t all = c->run * c->b_step;
+    bool alone = p->tiles + (p->rest > 0) == 1 && all > STREAM;
+    return (Stretch){.whole = true, .count = c->run, .operand = c->b,
+                     .lines = c->taps == 1 ? ahead_lines(l, p) : 0,
+                     .ahead = index_plus(spot->at.index[c->b], alone ? STREAM : all),
+                     .near = alone ? NEAR_l1 : NEAR_l2};
+}
+
 static void build_block(Lower *l, const Plan *p, At at, Index number, int64_t columns)
 {
     const Contraction *c = p->c;
@@ -235,10 +251,7 @@ static void build_block(Lower *l, const Plan *p, At at, Index number, int64_t co
     if (p->stretch)
         build_stretches(l, p, &spot);
     else
-        each_tile(l, p, &spot, TILE_multiply,
-                  (Stretch){.whole = true, .count = c->run, .operand = c->b,
-                            .lines = c->taps == 1 ? ahead_lines(l, p) : 0,
-                            .ahead = index_plus(at.index[c->b], c->run * c->b_step)});
+        each_tile(l, p, &spot, TILE_multiply, whole_stretch(l, p, &spot));
 }
 
 /* ---- panels and tasks -------------------------------------------------- */

@@ -141,7 +141,7 @@ static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index b_at, 
 static void ask_ahead(Lower *l, const Tile *t, Index at, int lines)
 {
     for (int i = 0; i < lines; i++)
-        build_prefetch(&l->b, t->stretch->operand, index_plus(at, i * LINE));
+        build_prefetch(&l->b, t->stretch->near, t->stretch->operand, index_plus(at, i * LINE));
 }
 
 static void tile_run(Lower *l, const Tile *t, const Index *row_at)

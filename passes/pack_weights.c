@@ -30,6 +30,7 @@ static Layout layout_for(const Value *conv, const Target *target)
         return layout;
     int64_t groups = conv->op == OP_linear ? 1 : conv->attr.groups;
     int64_t outputs = conv->args[1]->type.shape.dim[0] / groups;
+    int64_t rows = shape_count(&conv->type.shape) / (outputs * groups);
     layout.kind = LAYOUT_panels;
     layout.groups = (int)groups;
     if (conv->schedule.algorithm == ALGORITHM_winograd ||
@@ -43,8 +44,7 @@ static Layout layout_for(const Value *conv, const Target *target)
         layout.kind = LAYOUT_strassen;
         outputs /= 2;
     }
-    int64_t tile = target_panel(target);
-    layout.panel = (int)(outputs < tile ? outputs : tile);
+    layout.panel = (int)target_panel_few(target, rows, outputs);
     if (layout.kind == LAYOUT_winograd || layout.kind == LAYOUT_toom_cook)
         layout.panel = (int)target_panel_of(target, outputs);
     if (conv->schedule.algorithm == ALGORITHM_winograd_online) {

@@ -97,8 +97,8 @@ static void statement(const Kernel *k, const Stmt *s, int depth, Text *out)
         text_add(out, "\n");
         return;
     case ST_prefetch:
-        text_printf(out, "prefetch((uintptr_t)%s + %d * (uintptr_t)(",
-                    k->params.at[s->param].name,
+        text_printf(out, "%s((uintptr_t)%s + %d * (uintptr_t)(",
+                    s->near == NEAR_l1 ? "prefetch_l1" : "prefetch", k->params.at[s->param].name,
                     dtype_info[k->params.at[s->param].dtype].bytes);
         c_index(&s->index, out);
         text_add(out, "));\n");

@@ -228,9 +228,10 @@ void c_prelude(const Program *p, Text *out)
                   "#endif\n\n");
     register_allocation(p->target, out);
     scalar_helpers(out);
-    text_add(out, "/* A hint, never an access (the address may lie outside): into the L2 cache. */\n"
-                  "/* L1 has no room for it until it is used. */\n"
-                  "INL void prefetch(uintptr_t at) { __builtin_prefetch((const void *)at, 0, 2); }\n\n");
+    text_add(out, "/* Hints, never accesses (the address may lie outside): into the L2 cache where L1\n"
+                  " * has no room for it until it is used. */\n"
+                  "INL void prefetch(uintptr_t at) { __builtin_prefetch((const void *)at, 0, 2); }\n"
+                  "INL void prefetch_l1(uintptr_t at) { __builtin_prefetch((const void *)at, 0, 3); }\n\n");
     text_add(out, "INL float fma_f1(float a, float b, float c)\n{\n"
                   "    return __builtin_fmaf(a, b, c);\n}\n\n");
     for (int lanes = 4; lanes <= p->target->lanes; lanes *= 2) {

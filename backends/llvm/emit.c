@@ -152,7 +152,7 @@ static void prefetch(Walk *w, const Stmt *s)
     unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", 13);
     LLVMValueRef function = LLVMGetIntrinsicDeclaration(u->module, id, takes, 1);
     LLVMValueRef args[] = {LLVMBuildGEP2(u->b, element, given, &at, 1, ""), llvm_int(u, 0),
-                           llvm_int(u, 2), llvm_int(u, 1)};
+                           llvm_int(u, s->near == NEAR_l1 ? 3 : 2), llvm_int(u, 1)};
     LLVMBuildCall2(u->b, LLVMFunctionType(u->none, takes, 4, false), function, args, 4, "");
 }
 

@@ -20,7 +20,7 @@ failed = skipped = 0
 
 # One layer of each kind. First: stem, both strides by Winograd, long and short products,
 # few places with wide weights. Then groups (depthwise, narrow, wide), and a visual
-# transformer: scores, softmax, tokens, products of tokens and of a vector.
+# transformer: scores, softmax, tokens, products of tokens, of a vector and of eight.
 NETS = {"maps": """
 model maps(image: f32[1, 3, 112, 112]) {
     stem: x = relu(conv2d(image, out = 64, kernel = 7, stride = 2, pad = 3))
@@ -47,7 +47,9 @@ model tokens(image: f32[1, 64, 28, 28]) {
     back: w = conv1d(t, out = 64)
     x = x + reshape(matmul(w, b, transpose_b = true), shape = x.shape)
     fc: y = linear(mean(x, axis = [2, 3]), out = 100)
+    eight: z = conv1d(reshape(t, shape = [1, 512, 8]), out = 96)
     output y
+    output z
 }
 """}
 FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
