@@ -1,4 +1,5 @@
 /* Driving the C compiler, LLVM and the linker. */
+#define _GNU_SOURCE /* memmem */
 #include "backends/build.h"
 #include "backends/c/emit.h"
 #include "backends/embedded.h"
@@ -151,6 +152,19 @@ static bool compile_c(Job *job)
 }
 
 /* Linked in the temporary folder, then copied beside its target and renamed. */
+/* gcc tells where an asm statement stands in which file; the same input is to give the same
+ * bytes, whatever the temporary folder is called. */
+static void write_assembly(Job *job, OutFile *out, const Bytes *text)
+{
+    const char *dir = arena_printf(job->arena, "%s/", job->dir);
+    const unsigned char *at = text->at, *end = at + text->n, *found;
+    while ((found = memmem(at, (size_t)(end - at), dir, strlen(dir)))) {
+        outfile_write(out, at, (size_t)(found - at));
+        at = found + strlen(dir);
+    }
+    outfile_write(out, at, (size_t)(end - at));
+}
+
 static bool deliver(Job *job, const char *from, const char *to)
 {
     Bytes bytes;
@@ -159,7 +173,10 @@ static bool deliver(Job *job, const char *from, const char *to)
     OutFile *out = outfile_open(job->arena, to, job->diag);
     if (!out)
         return false;
-    outfile_write(out, bytes.at, bytes.n);
+    if (job->options->emit == EMIT_asm)
+        write_assembly(job, out, &bytes);
+    else
+        outfile_write(out, bytes.at, bytes.n);
     if (job->options->emit == EMIT_exe || job->options->emit == EMIT_so)
         outfile_executable(out);
     return outfile_close(out, job->diag);

@@ -180,7 +180,7 @@ static void tile_tap(Lower *l, const Windowed *win, const Tile *t, Index k)
             const Expr *x = at_load(l, &at, win->source);
             const Expr *old = expr_reg(l->arena, t->sum[p][v], index_const(0));
             build_set(&l->b, t->sum[p][v], index_const(0),
-                      weight[v] ? expr_multiply_add(l->arena, l->target, x, weight[v], old)
+                      weight[v] ? expr_multiply_add(l->arena, l->target, weight[v], x, old)
                                 : expr_bin(l->arena, win->op, old, x));
         }
     }

@@ -78,12 +78,9 @@ static void fma_helper(Text *out, int lanes)
                   "#elif defined(__clang__)\n"
                   "    _Pragma(\"STDC FP_CONTRACT ON\")\n"
                   "    return a * b + c;\n");
-    if (lanes == 16)
-        text_add(out, "#elif defined(__AVX512F__)\n"
-                      "    return __builtin_ia32_vfmaddps512_mask(a, b, c, (unsigned short)-1, 4);\n");
-    else
-        text_printf(out, "#elif defined(__FMA__)\n    return __builtin_ia32_vfmaddps%s(a, b, c);\n",
-                    lanes == 8 ? "256" : "");
+    text_printf(out, "#elif defined(%s) /* see REGISTER */\n"
+                     "    __asm__(\"vfmadd231ps %%2, %%1, %%0\" : \"+\" REGISTER(c) : REGISTER(a), REGISTER \"m\"(b));\n"
+                     "    return c;\n", lanes == 16 ? "__AVX512F__" : "__FMA__");
     text_printf(out, "#else\n    return (f%d){", lanes);
     lane_list(out, lanes, "__builtin_fmaf(a[@], b[@], c[@])");
     text_add(out, "};\n#endif\n}\n");
@@ -169,17 +166,15 @@ static void library(const Target *target, Text *out)
                       "#define fmaf __builtin_fmaf\n\n");
 }
 
-/* Left to itself, gcc divides registers loop by loop and spills sums to do so. By
- * priority it spills none of a tile that fills 32 registers, several in a kernel
- * included; where there are 16, one region of them all is what spills least. */
-static void register_allocation(const Target *target, Text *out)
+/* gcc 12 takes the register of any of an instruction's three operands for its result: sums
+ * move to and fro, and some of a tile that fills the registers are spilled. As assembly that
+ * adds to its third operand they stay where they are. What is loaded for one sum alone is
+ * the second factor, which may stay in memory. */
+static void register_class(Text *out)
 {
-    enum { FEW = 16 };
-    bool many = target->tile_rows * target->tile_vectors > FEW;
-    text_printf(out, "/* gcc would divide registers loop by loop, and spill sums to do so. */\n"
-                     "#if defined(__GNUC__) && !defined(__clang__)\n"
-                     "#pragma GCC optimize(\"%s\")\n#endif\n\n",
-                many ? "ira-algorithm=priority" : "ira-region=one");
+    text_add(out, "/* Of gcc's asm: left to choose the register that a sum is in next, it spills some. */\n"
+                  "#if defined(__AVX512VL__)\n#define REGISTER \"v\"\n"
+                  "#elif defined(__FMA__)\n#define REGISTER \"x\"\n#endif\n\n");
 }
 
 /* As cblas.h has it, whose enumerations are ints. A BLAS with threads of its own is told
@@ -226,7 +221,7 @@ void c_prelude(const Program *p, Text *out)
                   "#define KERNEL __attribute__((noinline, noclone))\n"
                   "#define STEP __attribute__((optimize(\"no-optimize-sibling-calls\")))\n"
                   "#endif\n\n");
-    register_allocation(p->target, out);
+    register_class(out);
     scalar_helpers(out);
     text_add(out, "/* Hints, never accesses (the address may lie outside): into the L2 cache where L1\n"
                   " * has no room for it until it is used. */\n"
