@@ -13,6 +13,7 @@ import time
 import numpy as np
 
 import engines
+import machine
 from networks import GOALS, Failure, Network, call
 from runners import Ours, Worker
 
@@ -237,7 +238,9 @@ def run_one(context, network, threads, rows):
                     context.skipped)
     try:
         beside.load()
+        before = machine.handover_ns(context.folder)
         row = beside.row(beside.measure(), context.limits[threads])
+        row["handover_ns"] = [before, machine.handover_ns(context.folder)]
         if network.kind == "groups":
             row["limit_ms"] = group_limit(context.vtc, network, threads,
                                           context.limits[threads])

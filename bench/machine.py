@@ -1,5 +1,6 @@
 """What the machine can do, measured by small programs compiled here: multiply-adds
-(peak.c), reading (bandwidth.c); start.c measures how programs begin."""
+(peak.c), reading (bandwidth.c), handing over between cores (handover.c); start.c measures
+how programs begin."""
 import json
 import os
 import platform
@@ -10,7 +11,8 @@ from networks import HERE, Failure, call
 FLAGS = ["-O2", "-march=native", "-mprefer-vector-width=512", "-pthread"]
 # Program -> source, more flags.
 PROGRAMS = {"peak": ("peak.c", []), "peak_avx2": ("peak.c", ["-DONLY_AVX2"]),
-            "bandwidth": ("bandwidth.c", []), "start": ("start.c", [])}
+            "bandwidth": ("bandwidth.c", []), "handover": ("handover.c", []),
+            "start": ("start.c", [])}
 
 
 def compiler():
@@ -34,6 +36,13 @@ def measure(folder, threads):
                 for p in ("peak", "peak_avx2", "bandwidth")]
         limits[n] = {**told[0], "gflops_avx2": told[1]["gflops"], **told[2]}
     return limits
+
+
+def handover_ns(folder):
+    """Between two cores, at this moment; None where there is one."""
+    if len(os.sched_getaffinity(0)) < 2:
+        return None
+    return json.loads(call([os.path.join(folder, "handover")]))["handover_ns"]
 
 
 def description():

@@ -1,5 +1,5 @@
 """The benchmark: measures the machine, then our programs beside other engines, visual
-transformers alone, and our own builds beside each other. What is done is kept in the
+transformers alone, several threads beside one, and our own builds beside each other. What is done is kept in the
 result file after every row; interrupted, the rows so far are there."""
 import argparse
 import datetime
@@ -18,9 +18,11 @@ import builds
 import engines
 import machine
 import modules
+import scaling
 from networks import HERE, Failure, NETWORKS
 
-PARTS = {"engines": beside.run, "modules": modules.run, "builds": builds.run}
+PARTS = {"engines": beside.run, "modules": modules.run, "scaling": scaling.run,
+         "builds": builds.run}
 
 
 def choice(known, what):

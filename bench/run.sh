@@ -2,7 +2,7 @@
 # The benchmark beside other engines, from nothing: builds the compiler, installs the
 # engines from PyPI into build/bench/peers, and runs bench/run.py with what is given.
 #
-#     sh bench/run.sh [--parts=engines,modules,builds] [--networks=resnet18,..]
+#     sh bench/run.sh [--parts=engines,modules,scaling,builds] [--networks=resnet18,..]
 #                     [--engines=onnxruntime,..] [--threads=1,2] [--rounds=N] [--json=FILE]
 #
 # For figures that mean something, leave the machine alone meanwhile: about an hour for
