@@ -79,7 +79,8 @@ static void fma_helper(Text *out, int lanes)
                   "    _Pragma(\"STDC FP_CONTRACT ON\")\n"
                   "    return a * b + c;\n");
     text_printf(out, "#elif defined(%s) /* see REGISTER */\n"
-                     "    __asm__(\"vfmadd231ps %%2, %%1, %%0\" : \"+\" REGISTER(c) : REGISTER(a), REGISTER \"m\"(b));\n"
+                     "    __asm__(\"vfmadd231ps {%%2, %%1, %%0|%%0, %%1, %%2}\"\n"
+                     "            : \"+\" REGISTER(c) : REGISTER(a), REGISTER \"m\"(b));\n"
                      "    return c;\n", lanes == 16 ? "__AVX512F__" : "__FMA__");
     text_printf(out, "#else\n    return (f%d){", lanes);
     lane_list(out, lanes, "__builtin_fmaf(a[@], b[@], c[@])");
