@@ -151,7 +151,6 @@ static bool compile_c(Job *job)
                        job_temp(job, "_weights.o"), "-c");
 }
 
-/* Linked in the temporary folder, then copied beside its target and renamed. */
 /* gcc tells where an asm statement stands in which file; the same input is to give the same
  * bytes, whatever the temporary folder is called. */
 static void write_assembly(Job *job, OutFile *out, const Bytes *text)
@@ -165,6 +164,7 @@ static void write_assembly(Job *job, OutFile *out, const Bytes *text)
     outfile_write(out, at, (size_t)(end - at));
 }
 
+/* Linked in the temporary folder, then copied beside its target and renamed. */
 static bool deliver(Job *job, const char *from, const char *to)
 {
     Bytes bytes;

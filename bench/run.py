@@ -1,6 +1,6 @@
 """The benchmark: measures the machine, then our programs beside other engines, visual
-transformers alone, several threads beside one, and our own builds beside each other. What is done is kept in the
-result file after every row; interrupted, the rows so far are there."""
+transformers alone, several threads beside one, and our own builds beside each other. What
+is done is kept in the result file after every row; interrupted, the rows so far are there."""
 import argparse
 import datetime
 import json

@@ -9,12 +9,10 @@ import subprocess
 import numpy as np
 
 import machine
-from networks import Failure, NETWORKS, Network, call
+from networks import NETWORKS, THREADS_GOALS, Failure, Network
 from runners import Ours
 
 RUNS = 20
-GOAL = {"bottleneck": 1.9, "v1_bottleneck": 1.9}  # by kind; of two threads
-OTHERS = 1.8
 
 
 def apart(program, count):
@@ -35,7 +33,11 @@ def measure(context, network):
     network.build(context.vtc, program)
     np.save(x, np.random.default_rng(1).standard_normal(network.shape).astype(np.float32))
     start = os.path.join(context.folder, "start")
-    threads = [t for t in context.options.threads if 1 < t <= len(os.sched_getaffinity(0))]
+    cpus = len(os.sched_getaffinity(0))
+    threads = [t for t in context.options.threads if 1 < t <= cpus]
+    for t in context.options.threads:
+        if t > cpus:
+            context.skipped["scaling, %d threads" % t] = "there are %d processors" % cpus
     runners = {t: Ours(program, t, x, start) for t in [1, *threads]}
     least = {t: [] for t in [*runners, *(("apart", t) for t in threads)]}
     handover = []
@@ -62,7 +64,7 @@ def run(context):
         except Failure as failure:
             context.skipped["scaling, " + name] = str(failure)
             continue
-        goal = GOAL.get(NETWORKS[name][1], OTHERS)
+        goal = THREADS_GOALS[NETWORKS[name][1]]
         for row in found:
             print("| {network} | {threads} | {one_ms:.3f} | {ms:.3f} | {times_one:.2f} ({0}) | "
                   "{apart_ms:.3f} | {machine_times_one:.2f} | {1} |".format(

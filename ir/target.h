@@ -51,7 +51,7 @@ int target_panel(const Target *target);
 int64_t target_panel_of(const Target *target, int64_t channels);
 /* The same, of a product of so few rows that one tile may have them all. */
 int64_t target_panel_few(const Target *target, int64_t rows, int64_t channels);
-enum { MOST_TILE_ROWS = 9 };
+enum { MOST_TILE_ROWS = 9 }; /* of any register tile */
 /* Changes levels of one processor, the newest first, so that their weights are packed
  * alike and one blob serves all: panels that the narrowest can hold in registers, and
  * the newest's algorithms. The array must live as long as what is compiled for it. */

@@ -102,10 +102,10 @@ static int64_t divided_up(int64_t n, int64_t by)
  * and not more than a few caches hold; where lanes lie along pixels, whole vectors. */
 static void cut_mixing(Attention *a)
 {
-    enum { MOST = 64, VECTORS = 48, FEW = 64 };
+    enum { MOST = 64, CHUNK = 48, SHORT = 16, FEW = 64 };
     a->chunk = divided_up(a->pixels, divided_up(a->pixels, 4 * MOST) * 4);
     if (!a->channels_last)
-        a->chunk = a->pixels > FEW ? VECTORS : VECTORS / 2;
+        a->chunk = a->pixels > FEW ? CHUNK : SHORT;
     a->chunks = a->tasks = divided_up(a->pixels, a->chunk);
     a->rounds = 1;
 }

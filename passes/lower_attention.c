@@ -13,7 +13,8 @@
  *         sum = sum * shrink + S;  T = T * shrink + S^T X
  *     then, for each task (some channels): result = chain(the tasks' T, by their tops)
  *
- * So X is read once. Else lanes of S lie along the tokens. What a task leaves of a
+ * So X is read once. Else lanes of S lie along the tokens; over pixels that are neighbours in
+ * X it is computed as S[token][pixel] first. What a task leaves of a
  * softmax over pixels is T, then the tops, then the sums. */
 #include "passes/attention.h"
 #include "passes/contraction.h"

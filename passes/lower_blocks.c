@@ -225,9 +225,9 @@ static void build_stretches(Lower *l, const Plan *p, const Spot *spot)
 }
 
 /* The whole reduction. Where other tiles read the same panel, what is asked for is the next
- * one. Where one tile has all rows, weights are a stream: what is asked for is a few thousand
- * bytes ahead in it, in this panel and beyond (panels lie behind one another, and so do the
- * weights of steps), and read so soon that the first-level cache keeps it. */
+ * one. Where one tile has all rows, weights are a stream: what is asked for is 12 KB
+ * ahead in it, in this panel and beyond (panels lie behind one another, and so do the weights
+ * of steps), and read so soon that the first-level cache keeps it. */
 static Stretch whole_stretch(Lower *l, const Plan *p, const Spot *spot)
 {
     enum { STREAM = 12288 / 4 };

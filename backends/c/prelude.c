@@ -175,7 +175,7 @@ static void register_class(Text *out)
 {
     text_add(out, "/* Of gcc's asm: left to choose the register that a sum is in next, it spills some. */\n"
                   "#if defined(__AVX512VL__)\n#define REGISTER \"v\"\n"
-                  "#elif defined(__FMA__)\n#define REGISTER \"x\"\n#endif\n\n");
+                  "#elif defined(__FMA__) || defined(__AVX512F__)\n#define REGISTER \"x\"\n#endif\n\n");
 }
 
 /* As cblas.h has it, whose enumerations are ints. A BLAS with threads of its own is told

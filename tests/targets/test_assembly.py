@@ -6,9 +6,10 @@ Reads the assembly of gcc, clang and LLVM for AVX-512 and AVX2. An innermost loo
 many multiply-adds and no other arithmetic is a product's (one that also adds or
 multiplies transforms tiles). In it all of them have the full width of a register,
 every weight is loaded once for many, and at most one sum goes to the stack and back,
-once for all unrolled steps. Whole networks are read for that too: what a compiler spills depends on
-all that a kernel holds. Of other inner loops (windows of narrow groups, polynomials of exp) a part may, as clang does
-with their weights and constants: what is read again, not sums.
+once for all unrolled steps. Whole networks are read for that too: what a compiler spills
+depends on all that a kernel holds. Of other inner loops (windows of narrow groups,
+polynomials of exp) a part may, as clang does with their weights and constants: what is read
+again, not sums.
 """
 import os
 import re
