@@ -107,25 +107,27 @@ static void add_read(Program *p)
 }
 
 /* acc[k] = acc[k] * a + b: each chain begins elsewhere, so that none is another. */
+/* Each sum takes a product of the next one: what was the same in every turn would be worked
+ * out once where products and sums are two instructions. */
 static void add_multiply(Program *p)
 {
     Maker m = maker_begin(p, "multiply");
     int x = maker_param(&m, "x", FLOATS, ACCESS_read);
     int y = maker_param(&m, "y", FLOATS, ACCESS_write);
     const Expr *a = build_let(&m.b, "a", expr_load(m.arena, m.kernel, x, index_const(0), m.lanes));
-    const Expr *b = build_let(&m.b, "b", expr_load(m.arena, m.kernel, x, index_const(m.lanes),
-                                                   m.lanes));
     const Reg *acc = build_var(&m.b, "acc", CHAINS, expr_real(m.arena, 0, m.lanes));
     Index k = each(&m, CHAINS);
     build_set(&m.b, acc, k,
-              expr_load(m.arena, m.kernel, x, index_plus(index_mul(k, m.lanes), 2 * m.lanes),
+              expr_load(m.arena, m.kernel, x, index_plus(index_mul(k, m.lanes), m.lanes),
                         m.lanes));
     build_end(&m.b);
     build_for(&m.b, "i", TURNS, false);
-    k = each(&m, CHAINS);
-    const Expr *product = expr_bin(m.arena, EX_mul, expr_reg(m.arena, acc, k), a);
-    build_set(&m.b, acc, k, expr_bin(m.arena, EX_add, product, b));
-    build_end(&m.b);
+    for (int i = 0; i < CHAINS; i++) {
+        const Expr *factor = expr_reg(m.arena, acc, index_const((i + 1) % CHAINS));
+        const Expr *sum = expr_reg(m.arena, acc, index_const(i));
+        const Expr *product = expr_bin(m.arena, EX_mul, factor, a);
+        build_set(&m.b, acc, index_const(i), expr_bin(m.arena, EX_add, sum, product));
+    }
     build_end(&m.b);
     store_sum(&m, acc, y);
     maker_end(&m, BUF_input, BUF_output);

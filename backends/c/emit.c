@@ -45,6 +45,30 @@ static void product(const Kernel *k, const Stmt *s, Text *out)
     text_add(out, ");\n");
 }
 
+/* A vector loaded for two or three multiply-adds of its block: gcc would rather read it again
+ * for each than keep it (prelude.c). For more it keeps it, if there are registers. */
+static bool is_held(const Stmt *let)
+{
+    enum { FEW = 3 };
+    int uses = 0;
+    if (let->expr->op != EX_load || let->reg->type.lanes == 1 || let->reg->type.dtype != DT_f32)
+        return false;
+    for (const Stmt *s = let->next; s && uses <= FEW; s = s->next)
+        if (s->kind == ST_set && s->expr->op == EX_fma)
+            uses += s->expr->arg[1]->op == EX_reg && s->expr->arg[1]->reg == let->reg;
+    return uses > 1 && uses <= FEW;
+}
+
+/* The value of a let or a var. */
+static void initial(const Kernel *k, const Stmt *s, Text *out)
+{
+    bool held = s->kind == ST_let && is_held(s);
+    if (held)
+        text_printf(out, "held_f%d(", s->reg->type.lanes);
+    c_expr(k, s->expr, out);
+    text_add(out, held ? ");\n" : ";\n");
+}
+
 static void statement(const Kernel *k, const Stmt *s, int depth, Text *out)
 {
     text_indent(out, 4 * depth);
@@ -71,8 +95,7 @@ static void statement(const Kernel *k, const Stmt *s, int depth, Text *out)
         text_add(out, s->kind == ST_let ? "const " : "");
         c_type(s->reg->type, out);
         text_printf(out, " %s = ", s->reg->name);
-        c_expr(k, s->expr, out);
-        text_add(out, ";\n");
+        initial(k, s, out);
         return;
     case ST_set:
         text_printf(out, "%s = ", s->reg->name);

@@ -87,6 +87,14 @@ static void fma_helper(Text *out, int lanes)
     text_add(out, "};\n#endif\n}\n");
 }
 
+/* Loaded once, and then in a register. */
+static void held_helper(Text *out, int lanes)
+{
+    text_printf(out, "INL f%d held_f%d(f%d x)\n{\n#if defined(%s) && !defined(__clang__)\n"
+                     "    __asm__(\"\" : \"+\" REGISTER(x));\n#endif\n    return x;\n}\n",
+                lanes, lanes, lanes, lanes == 16 ? "__AVX512F__" : "__FMA__");
+}
+
 static void lanewise(Text *out, const char *name, const char *call, int lanes)
 {
     text_printf(out, "INL f%d %s_f%d(f%d x) { return (f%d){", lanes, name, lanes, lanes, lanes);
@@ -170,7 +178,8 @@ static void library(const Target *target, Text *out)
 /* gcc 12 takes the register of any of an instruction's three operands for its result: sums
  * move to and fro, and some of a tile that fills the registers are spilled. As assembly that
  * adds to its third operand they stay where they are. What is loaded for one sum alone is
- * the second factor, which may stay in memory. */
+ * the second factor, which may stay in memory; what is loaded for several is held (emit.c),
+ * or gcc would leave it there too, and read it again for each of two or three. */
 static void register_class(Text *out)
 {
     text_add(out, "/* Of gcc's asm: left to choose the register that a sum is in next, it spills some. */\n"
@@ -232,8 +241,10 @@ void c_prelude(const Program *p, Text *out)
                   "    return __builtin_fmaf(a, b, c);\n}\n\n");
     for (int lanes = 4; lanes <= p->target->lanes; lanes *= 2) {
         vector_helpers(out, lanes);
-        if (p->target->has_fma)
+        if (p->target->has_fma) {
             fma_helper(out, lanes);
+            held_helper(out, lanes);
+        }
         if (p->target->splits_vectors)
             macro_helpers(out, lanes);
     }

@@ -6,10 +6,10 @@ Reads the assembly of gcc, clang and LLVM for AVX-512 and AVX2. An innermost loo
 many multiply-adds and no other arithmetic is a product's (one that also adds or
 multiplies transforms tiles). In it all of them have the full width of a register,
 every weight is loaded once for many, and at most one sum goes to the stack and back,
-once for all unrolled steps. Whole networks are read for that too: what a compiler spills
-depends on all that a kernel holds. Of other inner loops (windows of narrow groups,
-polynomials of exp) a part may, as clang does with their weights and constants: what is read
-again, not sums.
+once for all unrolled steps. Whole networks are read for that too: what a compiler spills,
+or reads again for each row, depends on all that a kernel holds. Of other inner loops
+(windows of narrow groups, polynomials of exp) a part may go to the stack, as clang does
+with their weights and constants: what is read again, not sums.
 """
 import os
 import re
@@ -62,6 +62,7 @@ TARGETS = {"x86-64-v4": (["-march=x86-64-v4", "-mprefer-vector-width=512"], "zmm
                          10 / 24, 0.8),
            "x86-64-v3": (["-march=x86-64-v3"], "ymm", 32, 7 / 12, 1.2)}
 MOST_SPILLS = 2       # one sum, stored and loaded
+MOST_AGAIN = 1 / 8    # of the multiply-adds, where sums and weights fill the registers
 WHOLE = ["resnet50", "vt_resnet18"]
 FEWEST_OTHER = 8      # multiply-adds of another loop that is looked at
 MOST_OTHER = {"map": 2 / 3, "": 1 / 4}  # by kind of kernel: maps hold exp's polynomials
@@ -90,6 +91,21 @@ def innermost_loops(lines):
             if not any(a <= c and d <= b and (c, d) != (a, b) for _, c, d in loops)]
 
 
+def is_transform(body):
+    return any(re.match(r"\s+v(add|sub|mul)p[sd]\s", l) for l in body)
+
+
+def loads_of(body):
+    return sum(bool(re.match(r"\s+(vmov[au]p[sd]|vbroadcastss)\s+[^%]", l)) for l in body)
+
+
+def read_again(body):
+    """How often a multiply-add takes a vector from where another took it."""
+    places = [re.search(r"[-\w]*\([^)]*\)(?!\{)", l) for l in body if "vfmadd" in l]
+    places = [p[0] for p in places if p]
+    return len(places) - len(set(places))
+
+
 def read_other(function, body, fma, register, what):
     if len(fma) < FEWEST_OTHER or register not in "".join(fma):
         return
@@ -105,8 +121,8 @@ def read_assembly(text, target, what):
     found = whole = 0
     for function, body in innermost_loops(text.splitlines()):
         fma = [l for l in body if "vfmadd" in l]
-        adds = any(re.match(r"\s+v(add|sub|mul)p[sd]\s", l) for l in body)
-        loads = sum(bool(re.match(r"\s+(vmov[au]p[sd]|vbroadcastss)\s+[^%]", l)) for l in body)
+        adds = is_transform(body)
+        loads = loads_of(body)
         product = len(fma) >= fewest and (loads <= len(fma) or what.startswith("maps"))
         if not product and (not adds or function.endswith("_map")):
             read_other(function, body, fma, register, what)
@@ -165,17 +181,25 @@ def read_whole(net, target):
     run(vtc, "build", os.path.join(models, net + ".vt"), "--weights=" + net + ".safetensors",
         "--target=" + target, "--emit=c", "-o", folder)
     run("gcc", *FLAGS, *flags, "-I", runtime, "-S", "-o", "net.s", folder + net + ".c")
-    loops = spilled = 0
+    loops = spilled = repeated = 0
     for function, body in innermost_loops(read("net.s").splitlines()):
-        if sum("vfmadd" in l and register in l for l in body) < fewest:
+        fma = sum("vfmadd" in l and register in l for l in body)
+        if fma < FEWEST_OTHER:
+            continue
+        again = 0 if is_transform(body) else read_again(body)
+        if again > MOST_AGAIN * fma:
+            print("%s (%d multiply-adds): %d vectors are read again" % (function, fma, again))
+            repeated += 1
+        if fma < fewest:
             continue
         loops += 1
         spills = sum("(%rsp)" in l and register in l for l in body)
         spilled += spills > MOST_SPILLS
         if spills > MOST_SPILLS:
             print("%s: %d go to the stack" % (function, spills))
-    check(loops >= LEAST_LOOPS and not spilled,
-          "%s for %s by gcc: %d of %d loops spill" % (net, target, spilled, loops))
+    check(loops >= LEAST_LOOPS and not spilled and not repeated,
+          "%s for %s by gcc: of %d loops %d spill, %d read a vector again" %
+          (net, target, loops, spilled, repeated))
 
 
 def read_all_of(net):
