@@ -224,7 +224,7 @@ def run(context):
     print_head()
     for name in options.networks:
         try:
-            network = Network(context.vtc, context.folder, name)
+            network = Network(context.vtc, context.folder, name, context.options.threads)
             for threads in options.threads:
                 run_one(context, network, threads, rows)
         except Failure as failure:

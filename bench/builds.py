@@ -40,7 +40,7 @@ def build(context, network, name):
     tuned, program = network.path("tuned"), network.path("program_" + name)
     if "--tuned=TUNED" in options:
         call([context.vtc, "tune", network.source, "--weights=" + network.weights,
-              "--time=%d" % context.options.tune, "--threads=1", "-o", tuned])
+              network.most, "--time=%d" % context.options.tune, "--threads=1", "-o", tuned])
     environment = {**os.environ, **({"CC": compiler} if compiler else {})}
     network.build(context.vtc, program, *[o.replace("TUNED", tuned) for o in options],
                   env=environment)
@@ -100,7 +100,7 @@ def run(context):
           "speed | cold start ms | memory MB | file MB |\n" + "|---" * 10 + "|", flush=True)
     chosen = context.options.given_networks or NETWORKS
     for name in chosen:
-        network = Network(context.vtc, context.folder, name)
+        network = Network(context.vtc, context.folder, name, context.options.threads)
         x = network.path("input.npy")
         np.save(x, np.random.default_rng(1).standard_normal(network.shape).astype(np.float32))
         for comparison in context.options.comparisons:

@@ -31,7 +31,7 @@ def run(context):
     programs = {}
     for name in MODULES:
         try:
-            network = Network(context.vtc, context.folder, name)
+            network = Network(context.vtc, context.folder, name, context.options.threads)
             programs[name] = (network, flushed_program(context, network))
         except Failure as failure:
             context.skipped["vtc, " + name] = str(failure)

@@ -74,10 +74,12 @@ def report_of(vtc, source, *options):
 class Network:
     """In FOLDER/NAME: weights, our program, naive.onnx, fused.onnx."""
 
-    def __init__(self, vtc, folder, name):
+    def __init__(self, vtc, folder, name, threads):
         home, self.kind = NETWORKS.get(name, (OWN, None))
         self.name, self.folder = name, os.path.join(folder, name)
         self.source = os.path.join(home, name + ".vt")
+        # As engines are, programs are told how many threads there will be.
+        self.most = "--max-threads=%d" % max(threads)
         os.makedirs(self.folder, exist_ok=True)
         self.weights, self.program = self.path("weights.safetensors"), self.path("program")
         call([vtc, "init", self.source, "--seed=1", "-o", self.weights])
@@ -92,8 +94,8 @@ class Network:
         return os.path.join(self.folder, name)
 
     def build(self, vtc, out, *options, **more):
-        call([vtc, "build", self.source, "--weights=" + self.weights, "-o", out, *options],
-             **more)
+        call([vtc, "build", self.source, "--weights=" + self.weights, self.most, "-o", out,
+              *options], **more)
 
     def export(self, vtc, form, *options):
         """What was converted from another file of this name is removed."""

@@ -60,7 +60,7 @@ def run(context):
           "| times as fast | handover ns |\n" + "|---" * 8 + "|", flush=True)
     for name in context.options.networks:
         try:
-            found = measure(context, Network(context.vtc, context.folder, name))
+            found = measure(context, Network(context.vtc, context.folder, name, context.options.threads))
         except Failure as failure:
             context.skipped["scaling, " + name] = str(failure)
             continue

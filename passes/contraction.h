@@ -16,13 +16,16 @@ typedef struct Partial {
     int64_t end_plus;    /* through the chain */
 } Partial;
 
-/* Rows cut into tiles, tiles into blocks: the last may have fewer, and has the rows left
- * over. */
+/* Rows cut into tiles, tiles into blocks. Either the blocks are even, with some tiles of a row
+ * less at the end of each, or the last has the rows left over, and may have fewer tiles. */
 typedef struct Blocks {
     int rows;              /* of a tile */
     int64_t tiles, rest;   /* full tiles; rows left over */
-    int64_t block, blocks; /* tiles of a block; blocks */
+    int64_t block, blocks; /* full tiles of a block; blocks */
+    int64_t fewer;         /* tiles of a row less in each block */
+    int64_t most;          /* rows of the largest block */
 } Blocks;
+int64_t blocks_row(const Blocks *blocks); /* rows from one block to the next */
 
 typedef struct Contraction {
     int a, b, bias, table;  /* operands; -1 none */

@@ -22,6 +22,7 @@ typedef struct Plan {
     int rows;                /* of a full tile */
     int64_t tiles, rest;     /* full tiles of the tiled axis; rows left over */
     int64_t block, blocks;   /* tiles of a block; blocks */
+    int64_t fewer;           /* tiles of a row less behind them, in each (Blocks) */
     int64_t panels, narrow;  /* full panels of a group; columns left over */
     int64_t stretch;         /* steps; 0: the reduction is one */
     bool by_rows;            /* tasks are blocks of rows, else panels */
@@ -149,21 +150,22 @@ typedef struct Spot {
     int64_t columns;
 } Spot;
 
-static Axis tile_axis(Lower *l, const Plan *p)
+static Axis rows_axis(Lower *l, const Plan *p, int64_t rows)
 {
     const Contraction *c = p->c;
     Axis axis = c->rows.axis[c->rows.n - 1];
     for (int i = 0; i < l->operands; i++)
-        axis.step[i] *= p->rows;
+        axis.step[i] *= rows;
     return axis;
 }
 
-static void one_tile(Lower *l, const Plan *p, const Spot *spot, Index tile, int rows,
-                     TileWork work, Stretch stretch)
+/* The `tile`-th of a block, `from` rows behind the block's first. */
+static void one_tile(Lower *l, const Plan *p, const Spot *spot, Index tile, Index from,
+                     int rows, TileWork work, Stretch stretch)
 {
     TilePlace at = {.at = spot->at, .rows = rows, .columns = spot->columns};
-    Axis axis = tile_axis(l, p);
-    at_move(&at.at, l->operands, &axis, tile);
+    Axis row = rows_axis(l, p, 1);
+    at_move(&at.at, l->operands, &row, from);
     if (stretch.first + stretch.lines && work == TILE_multiply) {
         int64_t each = (stretch.count / l->target->unroll * stretch.lines + stretch.first) * LINE;
         stretch.ahead = build_index(&l->b, "ahead",
@@ -172,7 +174,7 @@ static void one_tile(Lower *l, const Plan *p, const Spot *spot, Index tile, int 
     tile_build(l, p->c, &at, work, &stretch);
 }
 
-/* The full tiles of a block, and in the last block the rows left over. */
+/* The full tiles of a block, those of a row less, and in the last block the rows left over. */
 static void each_tile(Lower *l, const Plan *p, const Spot *spot, TileWork work,
                       Stretch stretch)
 {
@@ -182,9 +184,17 @@ static void each_tile(Lower *l, const Plan *p, const Spot *spot, TileWork work,
         if (partial)
             build_if_less(&l->b, index_add(index_mul(spot->number, p->block),
                                            index_var(tile)), p->tiles);
-        one_tile(l, p, spot, index_var(tile), p->rows, work, stretch);
+        one_tile(l, p, spot, index_var(tile), index_mul(index_var(tile), p->rows), p->rows, work,
+                 stretch);
         if (partial)
             build_end(&l->b);
+        build_end(&l->b);
+    }
+    if (p->fewer) {
+        const IVar *tile = build_for(&l->b, "tile", p->fewer, false);
+        Index from = index_plus(index_mul(index_var(tile), p->rows - 1), p->block * p->rows);
+        one_tile(l, p, spot, index_plus(index_var(tile), p->block), from, p->rows - 1, work,
+                 stretch);
         build_end(&l->b);
     }
     if (!p->rest)
@@ -194,7 +204,8 @@ static void each_tile(Lower *l, const Plan *p, const Spot *spot, TileWork work,
         build_if_less(&l->b, spot->number, p->blocks - 1);
         build_else(&l->b);
     }
-    one_tile(l, p, spot, index_const(p->tiles ? after : 0), (int)p->rest, work, stretch);
+    Index tile = index_const(p->tiles ? after : 0);
+    one_tile(l, p, spot, tile, index_mul(tile, p->rows), (int)p->rest, work, stretch);
     if (p->blocks > 1)
         build_end(&l->b);
 }
@@ -204,7 +215,8 @@ static int ahead_lines(Lower *l, const Plan *p)
     if (!l->target->prefetch || !p->c->packed)
         return 0;
     int64_t lines = p->c->panel / LINE * l->target->unroll;
-    return (int)((lines + p->block - 1) / p->block);
+    int64_t tiles = p->block + p->fewer;
+    return (int)((lines + tiles - 1) / tiles);
 }
 
 static void build_stretches(Lower *l, const Plan *p, const Spot *spot)
@@ -243,7 +255,7 @@ static Stretch whole_stretch(Lower *l, const Plan *p, const Spot *spot)
 static void build_block(Lower *l, const Plan *p, At at, Index number, int64_t columns)
 {
     const Contraction *c = p->c;
-    Axis axis = tile_axis(l, p);
+    Axis axis = rows_axis(l, p, p->rows);
     if (c->sums >= 0 && c->sums != c->sink)
         axis.step[c->sums] = 0;
     at_move(&at, l->operands, &axis, index_mul(number, p->block));
@@ -381,10 +393,15 @@ void contraction_work(Lower *l, Contraction *c, At at, TileWork work, const Ahea
     each_tile(l, &p, &spot, work, stretch);
 }
 
+int64_t blocks_row(const Blocks *b)
+{
+    return b->block * b->rows + b->fewer * (b->rows - 1);
+}
+
 void contraction_block(Lower *l, Contraction *c, At at, Index number, const Blocks *blocks)
 {
     Plan p = {.c = c, .rows = blocks->rows, .tiles = blocks->tiles, .rest = blocks->rest,
-              .block = blocks->block, .blocks = blocks->blocks};
+              .block = blocks->block, .blocks = blocks->blocks, .fewer = blocks->fewer};
     Spot spot = {at, number, c->columns.extent};
     Stretch stretch = {.whole = true, .count = c->run, .operand = c->b,
                        .lines = ahead_lines(l, &p),

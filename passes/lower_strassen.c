@@ -86,9 +86,9 @@ static void build_sums(Lower *l, const Halves *h, const At *top, const At *botto
 {
     const Strassen *g = &h->g;
     int lanes = l->target->lanes;
-    const IVar *row = build_for(&l->b, "row", g->block_rows, false);
-    build_if_less(&l->b, index_add(index_mul(number, g->blocks.block * g->blocks.rows),
-                                   index_var(row)), g->rows);
+    const IVar *row = build_for(&l->b, "row", g->blocks.most, false);
+    build_if_less(&l->b, index_add(index_mul(number, blocks_row(&g->blocks)), index_var(row)),
+                  g->rows);
     Index above = row_at(l, h, top, index_var(row));
     Index below = row_at(l, h, bottom, index_var(row));
     const IVar *vector = build_for(&l->b, "ic", g->inputs / lanes, false);
@@ -178,14 +178,14 @@ static void describe(Lower *l, Halves *h)
 
 void lower_strassen(Lower *l)
 {
-    Halves h = {.g = strassen_of(l->group->anchor, l->target)};
+    Halves h = {.g = strassen_of(l->group->anchor, l->target, l->program->max_threads)};
     const Strassen *g = &h.g;
     lower_open(l, "strassen");
     describe(l, &h);
     store_pad_pixel(l);
     Index number = lower_tasks(l, g->blocks.blocks);
     At at = at_origin(l, 1, NULL);
-    at_move(&at, l->operands, &h.row, index_mul(number, g->blocks.block * g->blocks.rows));
+    at_move(&at, l->operands, &h.row, index_mul(number, blocks_row(&g->blocks)));
     At bottom = at;
     at_move(&bottom, l->operands, &h.row, index_const(g->rows));
     build_sums(l, &h, &at, &bottom, number);

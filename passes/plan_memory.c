@@ -155,7 +155,7 @@ static void make_temporaries(Planner *p, const Target *target)
         Group *group = &graph->groups.at[i];
         if (group->members.n == 0)
             continue;
-        group->temp = group_temporary(group, target);
+        group->temp = group_temporary(group, target, graph->options.max_threads);
         int64_t bytes = group->temp.shared +
                         group->temp.per_thread * graph->options.max_threads;
         if (bytes) {

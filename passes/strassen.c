@@ -107,16 +107,19 @@ static double unevenness(int64_t tiles, int64_t block, int threads)
     return (double)(most * threads) / (double)tiles;
 }
 
-/* Weights are read by every block again, from the second-level cache or the next; sums
- * of inputs and products of a block wait in the second. */
-static int64_t tiles_of_block(int64_t tiles)
+/* Weights are read by every block again, from the second-level cache or the next: of blocks
+ * that two and four threads (if so many may come) share as evenly the larger. Sums of inputs
+ * and products of a block wait in the second. */
+static int64_t tiles_of_block(int64_t tiles, int max_threads)
 {
     enum { LEAST = 4, MOST = 8 };
     int64_t best = LEAST;
     double least = INFINITY;
     for (int64_t block = LEAST; block <= MOST; block++) {
-        double uneven = unevenness(tiles, block, 2) + unevenness(tiles, block, 4);
-        if (uneven < least) {
+        double uneven = 0;
+        for (int threads = 2; threads <= 4 && threads <= max_threads; threads += 2)
+            uneven += unevenness(tiles, block, threads);
+        if (uneven <= least) {
             least = uneven;
             best = block;
         }
@@ -124,24 +127,39 @@ static int64_t tiles_of_block(int64_t tiles)
     return best < tiles ? best : tiles;
 }
 
-Strassen strassen_of(const Value *v, const Target *target)
+/* Where the blocks can have as many rows each, they do: tiles of a row less make up for what
+ * does not divide. */
+static Blocks blocks_of(int64_t rows, int64_t width, const Target *target, int max_threads)
+{
+    Blocks b = {.rows = contraction_tile_rows(target, rows, width, target->lanes)};
+    b.tiles = rows / b.rows;
+    b.rest = rows % b.rows;
+    b.block = tiles_of_block(b.tiles, max_threads);
+    b.blocks = (b.tiles + b.block - 1) / b.block;
+    int64_t each = rows / b.blocks, tiles = (each + b.rows - 1) / b.rows;
+    int64_t fewer = tiles * b.rows - each;
+    if (rows % b.blocks == 0 && fewer <= tiles) {
+        b.fewer = fewer;
+        b.block = tiles - fewer;
+        b.tiles = b.block * b.blocks;
+        b.rest = 0;
+    }
+    b.most = b.block * b.rows + b.fewer * (b.rows - 1) + b.rest;
+    return b;
+}
+
+Strassen strassen_of(const Value *v, const Target *target, int max_threads)
 {
     const Shape *s = &v->args[1]->type.shape;
     Strassen g = {.rows = rows_of(v) / 2, .inputs = s->dim[1] / 2, .outputs = s->dim[0] / 2};
     int64_t width = target_panel(target);
     g.width = g.outputs < width ? g.outputs : width;
     g.panels = (g.outputs + g.width - 1) / g.width;
-    Blocks *b = &g.blocks;
-    b->rows = contraction_tile_rows(target, g.rows, g.width, target->lanes);
-    b->tiles = g.rows / b->rows;
-    b->rest = g.rows % b->rows;
-    b->block = tiles_of_block(b->tiles);
-    b->blocks = (b->tiles + b->block - 1) / b->block;
-    g.block_rows = b->block * b->rows + b->rest;
+    g.blocks = blocks_of(g.rows, g.width, target, max_threads);
     /* One vector more, so that rows and sums do not fall into one set of the cache. */
     g.s_row = g.inputs + target->lanes;
-    g.s_sum = g.block_rows * g.s_row;
-    g.m_sum = g.block_rows * g.width + target->lanes;
+    g.s_sum = g.blocks.most * g.s_row;
+    g.m_sum = g.blocks.most * g.width + target->lanes;
     g.s_count = STRASSEN_SUMS * g.s_sum;
     g.m_count = STRASSEN_BUFFERS * g.m_sum;
     return g;

@@ -15,7 +15,6 @@ typedef struct Strassen {
     int64_t width, panels;         /* output channels of a panel; panels of a half, the
                                       last may be narrower */
     Blocks blocks;                 /* of the rows of a half: a task each */
-    int64_t block_rows;            /* of the largest block */
     int64_t s_row, s_sum;          /* sums of inputs: elements from one row, one sum to
                                       the next */
     int64_t m_sum;                 /* products that wait: the same; rows `width` apart */
@@ -31,6 +30,7 @@ bool conv_is_point(const Value *conv);
 /* With layouts known: pixels are evenly spaced in all that the group of a point's
  * convolution reads and writes at the same pixel, and channels lie side by side. */
 bool rows_are_even(const Graph *graph, const Value *conv);
-Strassen strassen_of(const Value *conv, const Target *target);
+/* For runs of at most so many threads. */
+Strassen strassen_of(const Value *conv, const Target *target, int max_threads);
 
 #endif

@@ -31,9 +31,9 @@ static Temporary toom_cook_temporary(const Group *group, const Target *target)
                                      temporary_align(g.y_count * 4)};
 }
 
-static Temporary strassen_temporary(const Value *conv, const Target *target)
+static Temporary strassen_temporary(const Value *conv, const Target *target, int max_threads)
 {
-    Strassen g = strassen_of(conv, target);
+    Strassen g = strassen_of(conv, target, max_threads);
     return (Temporary){.per_thread = temporary_align(g.s_count * 4) +
                                      temporary_align(g.m_count * 4)};
 }
@@ -56,14 +56,14 @@ static Temporary contraction_temporary(const Value *v, const Target *target)
     return (Temporary){.per_thread = temporary_align(rows * weight->layout.panel * 4)};
 }
 
-Temporary group_temporary(const Group *group, const Target *target)
+Temporary group_temporary(const Group *group, const Target *target, int max_threads)
 {
     if (group->anchor->schedule.algorithm == ALGORITHM_toom_cook)
         return toom_cook_temporary(group, target);
     if (group->anchor->schedule.algorithm == ALGORITHM_blas)
         return (Temporary){.per_thread = temporary_align(blas_scratch(group->anchor) * 4)};
     if (group->anchor->schedule.algorithm == ALGORITHM_strassen)
-        return strassen_temporary(group->anchor, target);
+        return strassen_temporary(group->anchor, target, max_threads);
     if (schedule_is_winograd(group->anchor->schedule))
         return winograd_temporary(group->anchor, target);
     Attention attention;

@@ -7,7 +7,7 @@
 #include "ir/target.h"
 
 /* Bytes only; the offset is plan_memory's to set. */
-Temporary group_temporary(const Group *group, const Target *target);
+Temporary group_temporary(const Group *group, const Target *target, int max_threads);
 /* Up to the next multiple of 64. */
 int64_t temporary_align(int64_t bytes);
 
