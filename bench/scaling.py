@@ -60,7 +60,8 @@ def run(context):
           "| times as fast | handover ns |\n" + "|---" * 8 + "|", flush=True)
     for name in context.options.networks:
         try:
-            found = measure(context, Network(context.vtc, context.folder, name, context.options.threads))
+            network = Network(context.vtc, context.folder, name, context.options.threads)
+            found = measure(context, network)
         except Failure as failure:
             context.skipped["scaling, " + name] = str(failure)
             continue
