@@ -379,12 +379,13 @@ static const char *halves_text(char *out, size_t room, const int *s)
 }
 
 /* Halves of one panel and of several, the last narrow; rows that are one block, and many
- * with rows left over; pixels of a stride. */
+ * with rows left over, or evenly in tiles of two sizes; pixels of a stride. */
 static void test_strassen(void)
 {
     const int shapes[][5] = {/* channels in, out, height, width, stride */
                              {64, 128, 6, 8, 1},   {32, 192, 13, 14, 1}, {96, 160, 20, 17, 1},
-                             {64, 256, 24, 15, 2}, {128, 128, 2, 59, 1}};
+                             {64, 256, 24, 15, 2}, {128, 128, 2, 59, 1},
+                             {32, 128, 14, 14, 1}};
     char text[1024];
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int wide = 0; wide < 2; wide++) {
@@ -395,6 +396,40 @@ static void test_strassen(void)
             if (!(error < 1e-5))
                 fprintf(stderr, "error %g\n%s", error, text);
         }
+}
+
+/* Blocks have all rows of a half, each once. */
+static void check_blocks(const Blocks *b, int64_t rows)
+{
+    int64_t each = blocks_row(b), last = rows - (b->blocks - 1) * each;
+    CU_ASSERT(last > 0 && last <= b->most && each <= b->most);
+    if (b->fewer) {
+        CU_ASSERT(last == each && b->tiles == b->block * b->blocks && b->rest == 0);
+    } else {
+        CU_ASSERT(b->tiles * b->rows + b->rest == rows);
+    }
+}
+
+static void test_blocks(void)
+{
+    Arena *arena = arena_new();
+    char text[1024];
+    for (int height = 12; height < 60; height++)
+        for (int threads = 1; threads <= 8; threads *= 2) {
+            const int shape[] = {64, 128, height, 14, 1};
+            const Graph *graph = read_graph(arena, halves_text(text, sizeof text, shape));
+            FOR_VALUES(v, graph) {
+                if (v->op != OP_conv2d)
+                    continue;
+                Strassen g = strassen_of(v, target_find("x86-64-v4"), threads);
+                check_blocks(&g.blocks, g.rows);
+                if (height == 14 && threads == 2)
+                    CU_ASSERT(g.blocks.blocks == 2 && g.blocks.most == 49);
+                if (height == 14 && threads == 4)
+                    CU_ASSERT(g.blocks.blocks == 4);
+            }
+        }
+    arena_free(arena);
 }
 
 /* Either side of a product moves in its own way, though both are one value. */
@@ -502,6 +537,7 @@ int main(void)
         {"stems by Toom and Cook", test_stems},
         {"stems with their pooling", test_pooled_stems},
         {"products by Strassen", test_strassen},
+        {"blocks of their rows", test_blocks},
         {"a product with itself", test_product_with_itself},
         {"reductions in stretches", test_stretches},
         {"guards over several variables", test_guards},
