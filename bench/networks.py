@@ -72,13 +72,13 @@ def report_of(vtc, source, *options):
 
 
 class Network:
-    """In FOLDER/NAME: weights, our program, naive.onnx, fused.onnx."""
+    """In FOLDER/NAME: weights, our program, naive.onnx, fused.onnx. Programs are told the
+    most threads that will be timed, as engines are."""
 
     def __init__(self, vtc, folder, name, threads):
         home, self.kind = NETWORKS.get(name, (OWN, None))
         self.name, self.folder = name, os.path.join(folder, name)
         self.source = os.path.join(home, name + ".vt")
-        # As engines are, programs are told how many threads there will be.
         self.most = "--max-threads=%d" % max(threads)
         os.makedirs(self.folder, exist_ok=True)
         self.weights, self.program = self.path("weights.safetensors"), self.path("program")

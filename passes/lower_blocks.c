@@ -19,10 +19,7 @@ enum { LINE = 16 }; /* f32 */
 
 typedef struct Plan {
     Contraction *c;
-    int rows;                /* of a full tile */
-    int64_t tiles, rest;     /* full tiles of the tiled axis; rows left over */
-    int64_t block, blocks;   /* tiles of a block; blocks */
-    int64_t fewer;           /* tiles of a row less behind them, in each (Blocks) */
+    Blocks cut;              /* of the tiled axis */
     int64_t panels, narrow;  /* full panels of a group; columns left over */
     int64_t stretch;         /* steps; 0: the reduction is one */
     bool by_rows;            /* tasks are blocks of rows, else panels */
@@ -90,12 +87,13 @@ int contraction_tile_rows(const Target *target, int64_t extent, int64_t panel, i
 
 static void plan_tiles(Lower *l, Plan *p)
 {
+    Blocks *b = &p->cut;
     const Contraction *c = p->c;
     int64_t extent = c->rows.axis[c->rows.n - 1].extent, columns = c->columns.extent;
-    p->rows = contraction_tile_rows(l->target, extent, columns < c->panel ? columns : c->panel,
+    b->rows = contraction_tile_rows(l->target, extent, columns < c->panel ? columns : c->panel,
                                     c->lanes);
-    p->tiles = extent / p->rows;
-    p->rest = extent % p->rows;
+    b->tiles = extent / b->rows;
+    b->rest = extent % b->rows;
     p->panels = columns / c->panel;
     p->narrow = columns % c->panel;
 }
@@ -103,20 +101,21 @@ static void plan_tiles(Lower *l, Plan *p)
 /* As many tiles as rows may wait for, evenly. */
 static void plan_blocks(Plan *p, int64_t at_least)
 {
-    int64_t most = SUMS_ROWS / p->rows - 1;
-    int64_t blocks = (p->tiles + most - 1) / most;
+    Blocks *b = &p->cut;
+    int64_t most = SUMS_ROWS / b->rows - 1;
+    int64_t blocks = (b->tiles + most - 1) / most;
     blocks = blocks < at_least ? at_least : blocks;
-    blocks = blocks > p->tiles ? p->tiles : blocks;
-    p->block = (p->tiles + blocks - 1) / blocks;
-    p->blocks = (p->tiles + p->block - 1) / p->block;
+    blocks = blocks > b->tiles ? b->tiles : blocks;
+    b->block = (b->tiles + blocks - 1) / blocks;
+    b->blocks = (b->tiles + b->block - 1) / b->block;
 }
 
 static void plan_stretch(Lower *l, Plan *p)
 {
     Contraction *c = p->c;
-    p->stretch = c->packed ? contraction_stretch(l->target, c->taps, c->run, c->panel, p->block)
+    p->stretch = c->packed ? contraction_stretch(l->target, c->taps, c->run, c->panel, p->cut.block)
                            : 0;
-    int64_t sums = (p->block * p->rows + p->rest) * c->panel;
+    int64_t sums = (p->cut.block * p->cut.rows + p->cut.rest) * c->panel;
     if (p->stretch && c->sink < 0 && l->group->temp.per_thread < sums * 4)
         p->stretch = 0;
     c->sums = c->sink;
@@ -136,9 +135,9 @@ static void plan_tasks(Lower *l, Plan *p)
     int64_t panels = p->panels + (p->narrow > 0);
     int64_t weights = c->taps * c->run * c->columns.extent * 4;
     bool fits = weights <= l->target->l2_bytes / 2;
-    p->by_rows = panels < 2 || (fits && p->tiles >= panels);
+    p->by_rows = panels < 2 || (fits && p->cut.tiles >= panels);
     plan_blocks(p, p->by_rows ? TASKS : 1);
-    p->tasks = p->by_rows ? p->blocks : panels;
+    p->tasks = p->by_rows ? p->cut.blocks : panels;
 }
 
 /* ---- tiles ------------------------------------------------------------- */
@@ -178,35 +177,36 @@ static void one_tile(Lower *l, const Plan *p, const Spot *spot, Index tile, Inde
 static void each_tile(Lower *l, const Plan *p, const Spot *spot, TileWork work,
                       Stretch stretch)
 {
-    if (p->tiles) {
-        bool partial = p->tiles % p->block != 0;
-        const IVar *tile = build_for(&l->b, "tile", p->block, false);
+    const Blocks *b = &p->cut;
+    if (b->tiles) {
+        bool partial = b->tiles % b->block != 0;
+        const IVar *tile = build_for(&l->b, "tile", b->block, false);
         if (partial)
-            build_if_less(&l->b, index_add(index_mul(spot->number, p->block),
-                                           index_var(tile)), p->tiles);
-        one_tile(l, p, spot, index_var(tile), index_mul(index_var(tile), p->rows), p->rows, work,
-                 stretch);
+            build_if_less(&l->b, index_add(index_mul(spot->number, b->block),
+                                           index_var(tile)), b->tiles);
+        Index from = index_mul(index_var(tile), b->rows);
+        one_tile(l, p, spot, index_var(tile), from, b->rows, work, stretch);
         if (partial)
             build_end(&l->b);
         build_end(&l->b);
     }
-    if (p->fewer) {
-        const IVar *tile = build_for(&l->b, "tile", p->fewer, false);
-        Index from = index_plus(index_mul(index_var(tile), p->rows - 1), p->block * p->rows);
-        one_tile(l, p, spot, index_plus(index_var(tile), p->block), from, p->rows - 1, work,
+    if (b->fewer) {
+        const IVar *tile = build_for(&l->b, "tile", b->fewer, false);
+        Index from = index_plus(index_mul(index_var(tile), b->rows - 1), b->block * b->rows);
+        one_tile(l, p, spot, index_plus(index_var(tile), b->block), from, b->rows - 1, work,
                  stretch);
         build_end(&l->b);
     }
-    if (!p->rest)
+    if (!b->rest)
         return;
-    int64_t after = p->tiles - (p->blocks - 1) * p->block;
-    if (p->blocks > 1) {
-        build_if_less(&l->b, spot->number, p->blocks - 1);
+    int64_t after = b->tiles - (b->blocks - 1) * b->block;
+    if (b->blocks > 1) {
+        build_if_less(&l->b, spot->number, b->blocks - 1);
         build_else(&l->b);
     }
-    Index tile = index_const(p->tiles ? after : 0);
-    one_tile(l, p, spot, tile, index_mul(tile, p->rows), (int)p->rest, work, stretch);
-    if (p->blocks > 1)
+    Index tile = index_const(b->tiles ? after : 0);
+    one_tile(l, p, spot, tile, index_mul(tile, b->rows), (int)b->rest, work, stretch);
+    if (b->blocks > 1)
         build_end(&l->b);
 }
 
@@ -215,7 +215,7 @@ static int ahead_lines(Lower *l, const Plan *p)
     if (!l->target->prefetch || !p->c->packed)
         return 0;
     int64_t lines = p->c->panel / LINE * l->target->unroll;
-    int64_t tiles = p->block + p->fewer;
+    int64_t tiles = p->cut.block + p->cut.fewer;
     return (int)((lines + tiles - 1) / tiles);
 }
 
@@ -245,7 +245,7 @@ static Stretch whole_stretch(Lower *l, const Plan *p, const Spot *spot)
     enum { STREAM = 12288 / 4 };
     const Contraction *c = p->c;
     int64_t all = c->run * c->b_step;
-    bool alone = p->tiles + (p->rest > 0) == 1 && all > STREAM;
+    bool alone = p->cut.tiles + (p->cut.rest > 0) == 1 && all > STREAM;
     return (Stretch){.whole = true, .count = c->run, .operand = c->b,
                      .lines = c->taps == 1 ? ahead_lines(l, p) : 0,
                      .ahead = index_plus(spot->at.index[c->b], alone ? STREAM : all),
@@ -255,10 +255,10 @@ static Stretch whole_stretch(Lower *l, const Plan *p, const Spot *spot)
 static void build_block(Lower *l, const Plan *p, At at, Index number, int64_t columns)
 {
     const Contraction *c = p->c;
-    Axis axis = rows_axis(l, p, p->rows);
+    Axis axis = rows_axis(l, p, p->cut.rows);
     if (c->sums >= 0 && c->sums != c->sink)
         axis.step[c->sums] = 0;
-    at_move(&at, l->operands, &axis, index_mul(number, p->block));
+    at_move(&at, l->operands, &axis, index_mul(number, p->cut.block));
     Spot spot = {at, number, columns};
     if (p->stretch)
         build_stretches(l, p, &spot);
@@ -283,7 +283,7 @@ static Axis panel_axis(Lower *l, const Plan *p)
 
 static void all_blocks(Lower *l, const Plan *p, At at, int64_t columns)
 {
-    const IVar *block = build_for(&l->b, "block", p->blocks, false);
+    const IVar *block = build_for(&l->b, "block", p->cut.blocks, false);
     build_block(l, p, at, index_var(block), columns);
     build_end(&l->b);
 }
@@ -367,7 +367,7 @@ static void build_outer_tasks(Lower *l, Plan *p, Axis *axis)
     at_move(&at, l->operands, axis, lower_tasks(l, axis->extent));
     *axis = (Axis){.extent = 1};
     p->by_rows = true;
-    const IVar *block = build_for(&l->b, "block", p->blocks, false);
+    const IVar *block = build_for(&l->b, "block", p->cut.blocks, false);
     build_outer(l, p, at, index_var(block));
     build_end(&l->b);
 }
@@ -376,13 +376,13 @@ void contraction_work(Lower *l, Contraction *c, At at, TileWork work, const Ahea
 {
     Plan p = {.c = c};
     plan_tiles(l, &p);
-    p.block = p.tiles;
-    p.blocks = 1;
+    p.cut.block = p.cut.tiles;
+    p.cut.blocks = 1;
     c->sums = c->sink;
     Spot spot = {at, index_const(0), c->columns.extent};
     Stretch stretch = {.count = c->run};
     if (ahead && l->target->prefetch) {
-        int64_t tiles = p.tiles + (p.rest > 0), parts = c->run / l->target->unroll;
+        int64_t tiles = p.cut.tiles + (p.cut.rest > 0), parts = c->run / l->target->unroll;
         int64_t each = (ahead->elements / LINE + ahead->rounds - 1) / ahead->rounds;
         int64_t lines = (each + tiles - 1) / tiles;
         stretch.lines = parts ? (int)(lines / parts) : 0;
@@ -400,8 +400,7 @@ int64_t blocks_row(const Blocks *b)
 
 void contraction_block(Lower *l, Contraction *c, At at, Index number, const Blocks *blocks)
 {
-    Plan p = {.c = c, .rows = blocks->rows, .tiles = blocks->tiles, .rest = blocks->rest,
-              .block = blocks->block, .blocks = blocks->blocks, .fewer = blocks->fewer};
+    Plan p = {.c = c, .cut = *blocks};
     Spot spot = {at, number, c->columns.extent};
     Stretch stretch = {.whole = true, .count = c->run, .operand = c->b,
                        .lines = ahead_lines(l, &p),
@@ -424,7 +423,7 @@ void contraction_rows(Lower *l, Contraction *c, At at)
     plan_tiles(l, &p);
     plan_blocks(&p, 1);
     c->sums = c->sink;
-    const IVar *block = build_for(&l->b, "block", p.blocks, false);
+    const IVar *block = build_for(&l->b, "block", p.cut.blocks, false);
     build_by_rows(l, &p, at, index_var(block));
     build_end(&l->b);
 }

@@ -103,7 +103,7 @@ static const int64_t strassen_least = 1 << 24; /* smaller gain no time worth the
 
 static double strassen_cost(const Value *conv, const Target *target)
 {
-    Strassen g = strassen_of(conv, target, 1);
+    Strassen g = strassen_of(conv, target, 1); /* of the halves alone */
     double in = 2 * (double)(2 * g.rows * g.inputs), out = 2 * (double)(2 * g.rows * g.outputs);
     double more = 4 * 3 * (double)(g.inputs * g.outputs);
     double cost = 7. / 8 * (double)value_macs(conv) + strassen_input * in +

@@ -144,7 +144,7 @@ static Blocks blocks_of(int64_t rows, int64_t width, const Target *target, int m
         b.tiles = b.block * b.blocks;
         b.rest = 0;
     }
-    b.most = b.block * b.rows + b.fewer * (b.rows - 1) + b.rest;
+    b.most = blocks_row(&b) + b.rest;
     return b;
 }
 

@@ -1,4 +1,5 @@
-/* The C back end: spells an emittable Program. No decisions are made here. */
+/* The C back end: spells an emittable Program. No decisions are made here but what gcc has to
+ * be told to keep in registers. */
 #ifndef VTC_BACKENDS_C_EMIT_H
 #define VTC_BACKENDS_C_EMIT_H
 

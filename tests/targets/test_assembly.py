@@ -181,11 +181,12 @@ def read_whole(net, target):
     run(vtc, "build", os.path.join(models, net + ".vt"), "--weights=" + net + ".safetensors",
         "--target=" + target, "--emit=c", "-o", folder)
     run("gcc", *FLAGS, *flags, "-I", runtime, "-S", "-o", "net.s", folder + net + ".c")
-    loops = spilled = repeated = 0
+    loops = spilled = seen = repeated = 0
     for function, body in innermost_loops(read("net.s").splitlines()):
         fma = sum("vfmadd" in l and register in l for l in body)
         if fma < FEWEST_OTHER:
             continue
+        seen += 1
         again = 0 if is_transform(body) else read_again(body)
         if again > MOST_AGAIN * fma:
             print("%s (%d multiply-adds): %d vectors are read again" % (function, fma, again))
@@ -198,8 +199,8 @@ def read_whole(net, target):
         if spills > MOST_SPILLS:
             print("%s: %d go to the stack" % (function, spills))
     check(loops >= LEAST_LOOPS and not spilled and not repeated,
-          "%s for %s by gcc: of %d loops %d spill, %d read a vector again" %
-          (net, target, loops, spilled, repeated))
+          "%s for %s by gcc: %d of %d loops of products spill, %d of %d read vectors again" %
+          (net, target, spilled, loops, repeated, seen))
 
 
 def read_all_of(net):
