@@ -46,6 +46,7 @@ typedef struct Contraction {
     /* Note [Maps ahead]: operands that a tile asks for; the next one's inputs are. */
     int map[MAX_MAPS], maps;
     bool inputs_follow;
+    int64_t inputs_ahead; /* elements of a from inputs to those read after all; 0: unknown */
     const Partial *partial; /* NULL: a product alone */
 } Contraction;
 
@@ -62,6 +63,9 @@ typedef struct Stretch {
     int first, lines, operand;
     Index ahead;
     Near near;
+    /* So are, with each unrolled part, as many inputs as it reads, from here on. */
+    bool asks_inputs;
+    Index inputs;
 } Stretch;
 
 /* lower_tile.c: rows x columns of the result from `at` on. */
@@ -79,6 +83,8 @@ void tile_build(Lower *l, const Contraction *c, const TilePlace *place, TileWork
  * k-th of so many. */
 void contraction_ask(Lower *l, Contraction *c);
 void tile_ask(Lower *l, const Contraction *c, const TilePlace *tile, Index k, int64_t steps);
+void tile_ask_inputs(Lower *l, const Contraction *c, const Stretch *stretch, int rows, Index k,
+                     int64_t steps);
 
 /* Steps of a stretch for panels of so many columns and blocks of so many tiles; 0: the
  * reduction is not cut.

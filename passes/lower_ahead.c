@@ -5,7 +5,12 @@
  * once. So a tile asks for its own lines as it begins to multiply, a row with each
  * unrolled step, and for the rows that the next tile reads, spread over all of its
  * steps. Only maps that the second-level cache does not keep are asked for. It costs
- * two or three requests in a hundred products, and no bit changes. */
+ * two or three requests in a hundred products, and no bit changes.
+ *
+ * Winograd's products by panels ask for the inputs of the next point: half of them, with two
+ * threads, are in the other core's cache, from which they come too late when they are wanted,
+ * and the weights that stream by take the others out of this core's. Granite Rapids, 128
+ * channels on 28x28: 0.290 to 0.278 ms, with two threads 0.200 to 0.165. */
 #include "passes/contraction.h"
 
 enum { LINE = 16 }; /* f32 */
@@ -69,10 +74,21 @@ void tile_ask(Lower *l, const Contraction *c, const TilePlace *tile, Index k, in
         if (some)
             build_end(&l->b);
     }
-    if (c->inputs_follow && steps == c->run / l->target->unroll) {
-        int64_t each = tile->rows * l->target->unroll;
-        Index at = index_plus(tile->at.index[c->a], tile->rows * c->run);
-        for (int64_t i = 0; i < each; i += LINE)
-            build_prefetch(&l->b, NEAR_l2, c->a, index_plus(index_add(at, index_mul(k, each)), i));
-    }
+}
+
+/* All of its lines in the first of the `steps`, as many with each. */
+void tile_ask_inputs(Lower *l, const Contraction *c, const Stretch *stretch, int rows, Index k,
+                     int64_t steps)
+{
+    if (!stretch->asks_inputs)
+        return;
+    int64_t lines = (rows * steps * l->target->unroll + LINE - 1) / LINE;
+    int64_t each = (lines + steps - 1) / steps, last = (lines + each - 1) / each;
+    Index at = index_add(stretch->inputs, index_mul(k, each * LINE));
+    if (last < steps)
+        build_if_less(&l->b, k, last);
+    for (int64_t i = 0; i < each; i++)
+        build_prefetch(&l->b, NEAR_l2, c->a, index_plus(at, i * LINE));
+    if (last < steps)
+        build_end(&l->b);
 }

@@ -158,6 +158,28 @@ static Axis rows_axis(Lower *l, const Plan *p, int64_t rows)
     return axis;
 }
 
+/* Which inputs a tile asks for, its own at `at` and `from` rows behind the block's first: those
+ * of the next tile, or its share of those read after all of this block. */
+static void plan_inputs(Lower *l, const Plan *p, const Spot *spot, const TilePlace *tile,
+                        Index from, Stretch *stretch)
+{
+    const Contraction *c = p->c;
+    int64_t rows = c->rows.axis[c->rows.n - 1].extent;
+    Index inputs;
+    if (c->inputs_follow && stretch->count == c->run) {
+        inputs = index_plus(tile->at.index[c->a], tile->rows * c->run);
+    } else if (c->inputs_ahead && l->target->prefetch) {
+        inputs = index_plus(spot->at.index[c->a], c->inputs_ahead);
+        if (stretch->count < c->run)
+            inputs = index_add(inputs, index_mul(stretch->start, rows));
+        inputs = index_add(inputs, index_mul(from, stretch->count));
+    } else {
+        return;
+    }
+    stretch->asks_inputs = true;
+    stretch->inputs = build_index(&l->b, "inputs", inputs);
+}
+
 /* The `tile`-th of a block, `from` rows behind the block's first. */
 static void one_tile(Lower *l, const Plan *p, const Spot *spot, Index tile, Index from,
                      int rows, TileWork work, Stretch stretch)
@@ -170,6 +192,8 @@ static void one_tile(Lower *l, const Plan *p, const Spot *spot, Index tile, Inde
         stretch.ahead = build_index(&l->b, "ahead",
                                     index_add(stretch.ahead, index_mul(tile, each)));
     }
+    if (work == TILE_multiply)
+        plan_inputs(l, p, spot, &at, from, &stretch);
     tile_build(l, p->c, &at, work, &stretch);
 }
 

@@ -159,6 +159,7 @@ static void tile_run(Lower *l, const Tile *t, const Index *row_at)
         ask_ahead(l, t, index_add(index_plus(s->ahead, s->first * LINE),
                                   index_mul(index_var(k), s->lines * LINE)), s->lines);
         tile_ask(l, t->c, &(TilePlace){t->at, t->rows, t->columns}, index_var(k), whole);
+        tile_ask_inputs(l, t->c, s, t->rows, index_var(k), whole);
         const IVar *u = build_for(&l->b, "u", unroll, true);
         tile_step(l, t, at, b, index_add(index_mul(index_var(k), unroll), index_var(u)));
         build_end(&l->b);

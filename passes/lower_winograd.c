@@ -21,16 +21,7 @@
  * Inputs are read
  * through a table of pixels, as in lower_contract.c, [Row offsets from a table].
  * Both forms give the same bits. */
-#include "passes/contraction.h"
-#include "passes/transform.h"
-#include "passes/winograd.h"
-
-typedef struct Wino {
-    Winograd g;
-    int x, weight, bias, table, v, m, t, u; /* operands */
-    Nest nest;                           /* of the result */
-    Axis channel;                        /* its channels, with the bias */
-} Wino;
+#include "passes/lower_winograd.h"
 
 /* ---- inputs ------------------------------------------------------------ */
 
@@ -153,60 +144,6 @@ static void build_input_row(Lower *l, const Wino *w, int down, Index row, Index 
     }
 }
 
-/* ---- weights, online ---------------------------------------------------- */
-
-/* U[point] = G w G^T for one input channel, one vector of outputs and a row of points:
- * `from` is the weight's element at the first window position, `to` that of U. What
- * belongs to other points is not read, and so not worked out (simplify). */
-static void transform_weight(Lower *l, const Wino *w, int row, Index from, Index to)
-{
-    const Winograd *g = &w->g;
-    const Expr *column[MAX_POINTS], *in[MAX_POINTS], *out[MAX_POINTS];
-    int taps = g->b.taps, points = g->b.points;
-    for (int kw = 0; kw < taps; kw++) {
-        for (int kh = 0; kh < taps; kh++) {
-            Index at = index_plus(from, (kh * taps + kw) * g->width);
-            in[kh] = build_let(&l->b, "w", expr_load(l->arena, l->kernel, w->weight, at,
-                                                     l->target->lanes));
-        }
-        transform_build(&l->b, l->target, &g->b.g, points, taps, in, out);
-        column[kw] = out[row];
-    }
-    transform_build(&l->b, l->target, &g->b.g, points, taps, column, out);
-    for (int p = 0; p < points; p++)
-        build_store(&l->b, w->u, index_plus(to, p * g->u_point), out[p]);
-}
-
-/* A part of the input channels: which of its block, and which block. */
-typedef struct Part {
-    Index block, within;
-} Part;
-
-/* The first weight of a part, layout windows (ir/pack.h). */
-static Index weights_from(const Wino *w, Index panel, Part part)
-{
-    const Winograd *g = &w->g;
-    int64_t channel = g->b.taps * g->b.taps * g->width;
-    Index at = index_mul(panel, g->inputs * channel);
-    at = index_add(at, index_mul(part.block, g->v_tile * channel));
-    return index_add(at, index_mul(part.within, g->part * channel));
-}
-
-static void build_weights(Lower *l, const Wino *w, int row, Index panel, Part part)
-{
-    const Winograd *g = &w->g;
-    int lanes = l->target->lanes;
-    const IVar *channel = build_for(&l->b, "ic", g->part, false);
-    const IVar *vector = build_for(&l->b, "oc", g->width / lanes, false);
-    Index column = index_mul(index_var(vector), lanes);
-    Index to = index_add(index_mul(index_var(channel), g->width), column);
-    Index from = index_add(weights_from(w, panel, part), column);
-    from = index_add(from, index_mul(index_var(channel), g->b.taps * g->b.taps * g->width));
-    transform_weight(l, w, row, from, to);
-    build_end(&l->b);
-    build_end(&l->b);
-}
-
 /* ---- products ---------------------------------------------------------- */
 
 static Contraction products_of(const Lower *l, const Wino *w, int64_t tiles, int64_t columns)
@@ -228,23 +165,8 @@ static Contraction products_of(const Lower *l, const Wino *w, int64_t tiles, int
     return c;
 }
 
-/* A panel's `columns` channels. */
-typedef struct Panel {
-    Index number;
-    int64_t columns;
-} Panel;
-
-/* The tiles' products at one point. */
-typedef struct Products {
-    Contraction c;
-    At at;               /* at their first V and M */
-    Index column, point; /* the point in its row, and of all */
-} Products;
-
-/* Opens the loop over the points of a kind across in a row of points of a kind down; false:
- * there are none. */
-static bool begin_points(Lower *l, const Wino *w, const Panel *panel, int down, int across,
-                         Index row, Products *p)
+bool winograd_begin_points(Lower *l, const Wino *w, const Panel *panel, int down, int across,
+                           Index row, Products *p)
 {
     const Winograd *g = &w->g;
     Tiles tiles = winograd_tiles(g, down, across);
@@ -267,61 +189,17 @@ static void build_products(Lower *l, const Wino *w, const Panel *panel, int down
     const Winograd *g = &w->g;
     Products p;
     for (int across = TILE_KINDS; across-- > 0;) {
-        if (!begin_points(l, w, panel, down, across, row, &p))
+        if (!winograd_begin_points(l, w, panel, down, across, row, &p))
             continue;
         if (g->groups > 1)
             p.at.index[w->v] = index_add(p.at.index[w->v], index_mul(panel->number, g->inputs));
         p.at.index[w->weight] =
             index_add(index_mul(panel->number, g->points * g->inputs * g->width),
                       index_mul(p.point, g->inputs * g->width));
+        p.c.inputs_ahead = g->by_panels ? g->v_point : 0;
         contraction_tiles(l, &p.c, p.at);
         build_end(&l->b);
     }
-}
-
-/* For a row of points, the work on all tiles that have them. The weights of the next part
- * are asked for meanwhile, evenly over all points. */
-static void each_point(Lower *l, const Wino *w, const Panel *panel, int down, Index row,
-                       TileWork work, Part part)
-{
-    const Winograd *g = &w->g;
-    Products p;
-    for (int across = TILE_KINDS; across-- > 0;) {
-        if (!begin_points(l, w, panel, down, across, row, &p))
-            continue;
-        Index channels = index_add(index_mul(part.block, g->v_block),
-                                   index_mul(part.within, g->part));
-        p.at.index[w->v] = index_add(p.at.index[w->v], channels);
-        p.at.index[w->u] = index_mul(p.column, g->u_point);
-        Part next = {part.block, index_plus(part.within, 1)};
-        Ahead ahead = {w->weight, weights_from(w, panel->number, next),
-                       g->part * g->b.taps * g->b.taps * g->width, g->points, p.point};
-        contraction_work(l, &p.c, p.at, work, work == TILE_multiply ? &ahead : NULL);
-        build_end(&l->b);
-    }
-}
-
-static void build_online(Lower *l, const Wino *w, const Panel *panel)
-{
-    const Winograd *g = &w->g;
-    Part part = {index_const(0), index_const(0)};
-    for (int down = TILE_KINDS; down-- > 0;) {
-        if (!g->down.points[down])
-            continue;
-        const IVar *row = build_for(&l->b, "points", g->down.points[down], false);
-        each_point(l, w, panel, down, index_plus(index_var(row), g->down.first[down]),
-                   TILE_begin, part);
-        build_end(&l->b);
-    }
-    part.block = index_var(build_for(&l->b, "block", g->inputs / g->v_tile, false));
-    part.within = index_var(build_for(&l->b, "part", g->v_tile / g->part, false));
-    for (int row = 0; row < g->down.points[REST] + g->down.points[WHOLE]; row++) {
-        build_weights(l, w, row, panel->number, part);
-        each_point(l, w, panel, row < g->down.points[REST] ? REST : WHOLE, index_const(row),
-                   TILE_multiply, part);
-    }
-    build_end(&l->b);
-    build_end(&l->b);
 }
 
 /* ---- outputs ----------------------------------------------------------- */
@@ -444,7 +322,7 @@ static void open_operands(Lower *l, Wino *w)
     int64_t own = w->g.by_panels ? 0 : v;
     w->m = lower_scratch(l, "m", own, w->g.m_count);
     w->t = lower_scratch(l, "t", own + m, w->g.t_count);
-    if (w->g.online)
+    if (w->g.u_count)
         w->u = lower_scratch(l, "u", own + m + temporary_align(w->g.t_count * 4),
                              w->g.u_count);
     w->v = w->g.by_panels ? lower_shared(l, "v", 0, w->g.v_count, ACCESS_read)
@@ -482,7 +360,7 @@ static void build_panel(Lower *l, const Wino *w, At at, Index number, bool narro
     const Winograd *g = &w->g;
     Panel panel = {number, panel_columns(g, narrow)};
     if (g->online)
-        build_online(l, w, &panel);
+        winograd_online_products(l, w, &panel);
     for (int down = TILE_KINDS; down-- > 0 && !g->online;) {
         if (!g->down.points[down])
             continue;

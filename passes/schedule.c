@@ -28,22 +28,26 @@
  *
  *   product    ahead     .66   wide panels of expanded weights
  *              online   1.28   narrow ones, sums in and out of registers more often
+ *              held     1.1    sums stay in registers
  *   transform           12     each term of one: a multiply-add on one operand, and the
  *                              way of the result through the second-level cache
  *   weight     ahead     balance, each byte: expanded weights wait for memory
  *              online    1.3, each element transformed; with 16 vector registers, where
  *                        that goes through memory, 2.8
+ *              held      2.2
  *   tile       1.5 balance, each byte that the second-level cache does not hold: by panels
  *              of transformed inputs and products, which every panel reads; by rows of the
  *              weights, which every row of tiles reads
  *
  * Larger tiles round more: of two that cost about the same the smaller is taken. */
-static const double product_ahead = .66, product_online = 1.28, transform_term = 12,
-                    spilled = 1.5, step_of_tile = .005;
+static const double product_ahead = .66, product_online = 1.28, product_held = 1.1,
+                    transform_term = 12, spilled = 1.5, step_of_tile = .005;
 
 /* A register tile tells how many vector registers there are. */
-static double weight_online(const Target *target)
+static double weight_online(const Winograd *g, const Target *target)
 {
+    if (g->held)
+        return 2.2;
     bool few_registers = target->tile_rows * target->tile_vectors < 16;
     return few_registers ? 2.8 : 1.3;
 }
@@ -89,8 +93,9 @@ static double winograd_cost(const Value *conv, Schedule schedule, const Target *
     double in = (double)(g.groups * g.inputs) * down.points * (across.inputs + across.points);
     double out = (double)g.outputs * down.outputs * (across.points + across.outputs);
     double cost = transform_term * images * (in + out);
-    cost += g.online ? product_online * products + weight_online(target) * weights
-                     : product_ahead * products + 4 * weights * balance;
+    double product = !g.online ? product_ahead : g.held ? product_held : product_online;
+    cost += product * products;
+    cost += weights * (g.online ? weight_online(&g, target) : 4 * balance);
     cost += spilled * balance * spilled_bytes(&g, points, target);
     return cost * (1 + step_of_tile * (schedule.tile - 2));
 }

@@ -125,6 +125,17 @@ static bool rows_pair(const Matrix *m, int columns, int i, int j)
     return even > 0 && odd > 0 && even + odd > 2;
 }
 
+/* An odd part of one product: e + f x and e - f x without f x for itself. */
+static void multiply_either_sign(Build *b, const Target *target, const Expr *even,
+                                 const Factor *odd, const int *pair, const Expr **out)
+{
+    for (int i = 0; i < 2; i++) {
+        const Expr *f = expr_real(b->arena, i ? -odd->factor : odd->factor,
+                                  odd->x->type.lanes);
+        out[pair[i]] = build_let(b, "t", expr_multiply_add(b->arena, target, odd->x, f, even));
+    }
+}
+
 static void split_rows(Build *b, const Target *target, const Matrix *m, int columns,
                        const int *pair, const Expr *const *in, const Expr **out)
 {
@@ -133,18 +144,22 @@ static void split_rows(Build *b, const Target *target, const Matrix *m, int colu
         double x = (*m)[pair[0]][c];
         sum_add(x == (*m)[pair[1]][c] ? &even : &odd, x, in[c]);
     }
+    if (target->has_fma && odd.n == 1 && fabs(odd.term[0].factor) != 1) {
+        multiply_either_sign(b, target, sum_build(b, target, &even), &odd.term[0], pair, out);
+        return;
+    }
     const Expr *e = sum_build(b, target, &even), *o = sum_build(b, target, &odd);
     out[pair[0]] = build_let(b, "t", expr_bin(b->arena, EX_add, e, o));
     out[pair[1]] = build_let(b, "t", expr_bin(b->arena, EX_sub, e, o));
 }
 
-void transform_build(Build *b, const Target *target, const Matrix *matrix, int rows,
-                     int columns, const Expr *const *in, const Expr **out)
+void transform_rows(Build *b, const Target *target, const Matrix *matrix, int rows,
+                    int columns, Range range, const Expr *const *in, const Expr **out)
 {
     Sum sums[MAX_POINTS] = {0};
     bool done[MAX_POINTS] = {0};
     bool by_columns = sums_by_columns(b, matrix, rows, columns, in, sums);
-    for (int i = 0; i < rows; i++) {
+    for (int i = range.from; i < range.to; i++) {
         if (done[i])
             continue;
         int j = i + 1;
@@ -157,4 +172,10 @@ void transform_build(Build *b, const Target *target, const Matrix *matrix, int r
             out[i] = sums[i].n ? sum_build(b, target, &sums[i]) : zero_like(b, in[0]);
         }
     }
+}
+
+void transform_build(Build *b, const Target *target, const Matrix *matrix, int rows,
+                     int columns, const Expr *const *in, const Expr **out)
+{
+    transform_rows(b, target, matrix, rows, columns, (Range){0, rows}, in, out);
 }

@@ -12,5 +12,12 @@ typedef double Matrix[MAX_POINTS][MAX_POINTS];
  * either sign gives. */
 void transform_build(Build *b, const Target *target, const Matrix *matrix, int rows,
                      int columns, const Expr *const *in, const Expr **out);
+/* Of these rows alone, from <= i < to, where others are not wanted yet; a partner that shares
+ * sums with one of them may come too. */
+typedef struct Range {
+    int from, to;
+} Range;
+void transform_rows(Build *b, const Target *target, const Matrix *matrix, int rows,
+                    int columns, Range range, const Expr *const *in, const Expr **out);
 
 #endif

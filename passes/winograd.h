@@ -15,6 +15,7 @@ typedef struct Side {
     Bilinear b[TILE_KINDS];
     int64_t first[TILE_KINDS], points[TILE_KINDS];
 } Side;
+int side_points(const Side *side); /* of all kinds */
 
 typedef struct Winograd {
     Bilinear b;                /* of a whole tile, along either side */
@@ -34,6 +35,9 @@ typedef struct Winograd {
      * at a time. */
     bool online;
     int64_t part, u_point;
+    /* Online, and the sums of a row of points fit in registers: parts that a row is cut into
+     * for that; 0: they do not. */
+    int held;
     int64_t v_count, m_count, t_count, u_count; /* elements of inputs, products,
                                                    one tile, weights */
 } Winograd;
@@ -58,5 +62,9 @@ typedef struct Tiles {
     int64_t first, count;
 } Tiles;
 Tiles winograd_tiles(const Winograd *g, int down, int across);
+
+/* Points along a row, from `first` on, whose sums of all tiles fit in registers together. */
+enum { MAX_TILE_SUMS = 32 };
+int winograd_points_held(const Winograd *g, const Target *target, int first);
 
 #endif

@@ -230,6 +230,9 @@ void c_prelude(const Program *p, Text *out)
                   "#define STEP __attribute__((disable_tail_calls))\n#else\n"
                   "#define KERNEL __attribute__((noinline, noclone))\n"
                   "#define STEP __attribute__((optimize(\"no-optimize-sibling-calls\")))\n"
+                  "/* Sums that one loop leaves in memory for the next round would wait in registers\n"
+                  " * that the loops between need. */\n"
+                  "#pragma GCC optimize(\"no-tree-pre\")\n"
                   "#endif\n\n");
     register_class(out);
     scalar_helpers(out);
