@@ -3,7 +3,8 @@
 #include "ir/loop.h"
 
 /* The values of a loop's variable (or task) that reach a place: all of them, or what
- * enclosing ifs leave. `runs` of a block holds the number of values of every variable
+ * enclosing ifs leave. Of an element of a table all between its bounds, each as often: so is
+ * the row of tiles of a task, which ifs ask for; what others read only moves addresses. `runs` of a block holds the number of values of every variable
  * around it as a factor, so that narrowing one divides out evenly. */
 typedef struct Range {
     const IVar *var;
@@ -116,10 +117,11 @@ static int64_t if_macs(const Stmt *s, int64_t runs, const Range *ranges)
     return if_macs_by_value(s, runs, ranges, range_of(ranges, few->var));
 }
 
-static int64_t block_macs(const Block *block, int64_t runs, const Range *ranges)
+/* A statement and those behind it. */
+static int64_t rest_macs(const Stmt *s, int64_t runs, const Range *ranges)
 {
     int64_t n = 0;
-    for (const Stmt *s = block->first; s; s = s->next) {
+    for (; s; s = s->next) {
         int64_t each = s->kind == ST_var ? s->reg->count : 1;
         if (s->expr)
             n += each * runs * expr_macs(s->expr);
@@ -131,8 +133,17 @@ static int64_t block_macs(const Block *block, int64_t runs, const Range *ranges)
         }
         if (s->kind == ST_if)
             n += if_macs(s, runs, ranges);
+        if (s->kind == ST_iload) {
+            Range known = {s->var, s->var->min, s->var->max, ranges};
+            return n + rest_macs(s->next, runs, &known);
+        }
     }
     return n;
+}
+
+static int64_t block_macs(const Block *block, int64_t runs, const Range *ranges)
+{
+    return rest_macs(block->first, runs, ranges);
 }
 
 int64_t step_macs(const Step *step)

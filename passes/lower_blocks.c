@@ -135,7 +135,7 @@ static void plan_tasks(Lower *l, Plan *p)
     int64_t panels = p->panels + (p->narrow > 0);
     int64_t weights = c->taps * c->run * c->columns.extent * 4;
     bool fits = weights <= l->target->l2_bytes / 2;
-    p->by_rows = panels < 2 || (fits && p->cut.tiles >= panels);
+    p->by_rows = panels < 2 || (fits && p->cut.tiles > panels);
     plan_blocks(p, p->by_rows ? TASKS : 1);
     p->tasks = p->by_rows ? p->cut.blocks : panels;
 }

@@ -32,11 +32,11 @@ static void window_pixels(const Value *conv, const Winograd *g, int64_t image, i
 {
     const Value *x = conv->args[0];
     Window w = window_of(conv);
-    int64_t side = g->b.inputs, step = g->b.outputs * w.stride_h;
-    int64_t zero = shape_count(&x->type.shape);
+    int64_t side = g->b.inputs, zero = shape_count(&x->type.shape);
+    int64_t top = side_start(&g->down, row) * w.stride_h - w.pad_top;
+    int64_t left = side_start(&g->across, column) * w.stride_w - w.pad_left;
     for (int64_t k = 0; k < side * side; k++) {
-        int64_t h = row * step + k / side - w.pad_top;
-        int64_t c = column * step + k % side - w.pad_left;
+        int64_t h = top + k / side, c = left + k % side;
         bool in = h >= 0 && h < w.in_h && c >= 0 && c < w.in_w;
         pixel[k] = (int32_t)(in ? image * x->place.stride[0] + h * x->place.stride[2] +
                                       c * x->place.stride[3]
@@ -55,7 +55,9 @@ static int window_table(Lower *l, const Winograd *g)
         int64_t row = i / g->across.tiles % g->down.tiles, column = i % g->across.tiles;
         bool down = row >= g->down.count[WHOLE], across = column >= g->across.count[WHOLE];
         Region r = winograd_region(g, down ? REST : WHOLE, across ? REST : WHOLE);
-        int64_t number = r.number + (down ? 0 : row) * r.columns + (across ? 0 : column);
+        int64_t in_row = down ? row - g->down.count[WHOLE] : row;
+        int64_t in_column = across ? column - g->across.count[WHOLE] : column;
+        int64_t number = r.number + in_row * r.columns + in_column;
         window_pixels(conv, g, i / tiles, row, column,
                       table + (i / tiles * tiles + number) * window);
     }
@@ -261,12 +263,11 @@ static At region_at(Lower *l, const Wino *w, const Region *r, At at, Index row)
 {
     const Winograd *g = &w->g;
     Axis across = w->nest.axis[3], down = w->nest.axis[2];
-    int64_t side = g->b.outputs;
-    if (r->down == REST)
-        row = index_plus(row, g->down.count[WHOLE]);
-    at_move(&at, l->operands, &down, index_mul(row, side));
-    if (r->across == REST)
-        at_move(&at, l->operands, &across, index_const(g->across.count[WHOLE] * side));
+    int64_t top = r->down == REST ? side_start(&g->down, g->down.count[WHOLE]) : 0;
+    int64_t left = r->across == REST ? side_start(&g->across, g->across.count[WHOLE]) : 0;
+    at_move(&at, l->operands, &down,
+            index_plus(index_mul(row, g->down.b[r->down].outputs), top));
+    at_move(&at, l->operands, &across, index_const(left));
     return at;
 }
 
@@ -277,7 +278,7 @@ static void build_outputs(Lower *l, const Wino *w, const Region *r, At at, Index
     const Winograd *g = &w->g;
     Axis across = w->nest.axis[3];
     for (int i = 0; i < l->operands; i++)
-        across.step[i] *= g->b.outputs;
+        across.step[i] *= g->across.b[r->across].outputs;
     across.step[w->m] = g->width;
     at = region_at(l, w, r, at, row);
     Index first = g->by_panels ? index_mul(row, r->columns) : index_const(0);
@@ -378,14 +379,34 @@ static void build_panel(Lower *l, const Wino *w, At at, Index number, bool narro
     }
 }
 
-/* Opens and closes what a task does whose row of tiles is of a kind: which of them. */
-static Index begin_kind(Lower *l, const Winograd *g, int down, Index task)
+/* A table for lower_row; -1: a task has the row of its number. */
+static int row_table(Lower *l, const Winograd *g)
+{
+    const Side *down = &g->down;
+    if (down->count[REST] < 2)
+        return -1;
+    int32_t *table = NEW(l->arena, int32_t, down->tiles);
+    for (int64_t task = 0; task < down->tiles; task++)
+        table[task] = (int32_t)side_tile_of_task(down, task);
+    return lower_table(l, "rows", table, down->tiles);
+}
+
+/* The row of tiles that a task has; whole ones are the first. */
+static Index lower_row(Lower *l, const Winograd *g, int table, Index task)
+{
+    if (table < 0)
+        return task;
+    return index_var(build_iload(&l->b, "row", table, task, 0, g->down.tiles - 1));
+}
+
+/* Opens and closes what is done with a row of tiles of a kind: which of them it is. */
+static Index begin_kind(Lower *l, const Winograd *g, int down, Index row)
 {
     if (down == WHOLE && g->down.count[REST])
-        build_if_less(&l->b, task, g->down.count[WHOLE]);
+        build_if_less(&l->b, row, g->down.count[WHOLE]);
     else if (down == REST && g->down.count[WHOLE])
         build_else(&l->b);
-    return down == WHOLE ? task : index_const(0);
+    return down == WHOLE ? row : index_plus(row, -g->down.count[WHOLE]);
 }
 
 static void end_kind(Lower *l, const Winograd *g, int down)
@@ -394,47 +415,48 @@ static void end_kind(Lower *l, const Winograd *g, int down)
         build_end(&l->b);
 }
 
-/* The products of a row of tiles: of its points, were they numbered through all rows, the
- * last row of tiles has only the first. */
-static void build_row_products(Lower *l, const Wino *w, const Panel *panel, Index task)
+/* The products of a row of tiles: a smaller one has the first rows of points alone. */
+static void build_row_products(Lower *l, const Wino *w, const Panel *panel, Index tile)
 {
     const Side *down = &w->g.down;
-    int64_t rows = down->points[REST] + down->points[WHOLE];
-    const IVar *row = build_for(&l->b, "points", rows, false);
-    bool fewer = down->points[REST] && down->points[WHOLE];
-    if (fewer)
-        build_if_less(&l->b, index_add(index_mul(task, rows), index_var(row)),
-                      down->count[WHOLE] * rows + down->points[REST]);
-    build_products(l, w, panel, WHOLE, index_var(row));
-    if (fewer)
+    for (int kind = TILE_KINDS; kind-- > 0;) {
+        if (!down->points[kind])
+            continue;
+        bool some = kind == WHOLE && down->count[REST];
+        if (some)
+            build_if_less(&l->b, tile, down->count[WHOLE]);
+        const IVar *row = build_for(&l->b, "points", down->points[kind], false);
+        build_products(l, w, panel, WHOLE, index_plus(index_var(row), down->first[kind]));
         build_end(&l->b);
-    build_end(&l->b);
+        if (some)
+            build_end(&l->b);
+    }
 }
 
 /* Products and outputs of a row of tiles. */
-static void build_panel_row(Lower *l, const Wino *w, Index task, At at, Index number,
+static void build_panel_row(Lower *l, const Wino *w, Index row, At at, Index number,
                             bool narrow)
 {
     const Winograd *g = &w->g;
     Panel panel = {number, panel_columns(g, narrow)};
-    build_row_products(l, w, &panel, task);
+    build_row_products(l, w, &panel, row);
     at = panel_at(l, w, at, number);
     for (int down = 0; down < TILE_KINDS; down++) {
         if (!g->down.count[down])
             continue;
-        build_output_row(l, w, down, at, begin_kind(l, g, down, task), panel.columns);
+        build_output_row(l, w, down, at, begin_kind(l, g, down, row), panel.columns);
         end_kind(l, g, down);
     }
 }
 
 /* The inputs of a row of tiles of the image whose first tile is number `image`. */
-static void build_task_inputs(Lower *l, const Wino *w, Index task, Index image)
+static void build_task_inputs(Lower *l, const Wino *w, Index row, Index image)
 {
     const Winograd *g = &w->g;
     for (int down = 0; down < TILE_KINDS; down++) {
         if (!g->down.count[down])
             continue;
-        build_input_row(l, w, down, begin_kind(l, g, down, task), image);
+        build_input_row(l, w, down, begin_kind(l, g, down, row), image);
         end_kind(l, g, down);
     }
 }
@@ -445,20 +467,21 @@ static void lower_by_rows(Lower *l, Wino *w)
     lower_open(l, "winograd");
     open_operands(l, w);
     store_pad_pixel(l);
-    Index task = lower_tasks(l, g->down.tiles);
+    int table = row_table(l, g);
+    Index row = lower_row(l, g, table, lower_tasks(l, g->down.tiles));
     const IVar *image = build_for(&l->b, "n", w->nest.axis[0].extent, false);
-    build_task_inputs(l, w, task, index_mul(index_var(image), g->down.tiles * g->across.tiles));
+    build_task_inputs(l, w, row, index_mul(index_var(image), g->down.tiles * g->across.tiles));
     At at = at_origin(l, 1, NULL);
     at_move(&at, l->operands, &w->nest.axis[0], index_var(image));
     bool narrow = g->outputs % g->width != 0;
     int64_t whole = g->panels - narrow;
     if (whole) {
         const IVar *panel = build_for(&l->b, "panel", whole, false);
-        build_panel_row(l, w, task, at, index_var(panel), false);
+        build_panel_row(l, w, row, at, index_var(panel), false);
         build_end(&l->b);
     }
     if (narrow)
-        build_panel_row(l, w, task, at, index_const(whole), true);
+        build_panel_row(l, w, row, at, index_const(whole), true);
     build_end(&l->b);
     lower_close(l);
 }
@@ -487,11 +510,12 @@ static void lower_inputs(Lower *l, Wino *w)
     w->t = lower_scratch(l, "t", temporary_align(g->m_count * 4), g->t_count);
     w->x = lower_operand(l, l->group->anchor->args[0], true);
     w->table = window_table(l, g);
+    int table = g->online ? -1 : row_table(l, g);
     Index task = lower_tasks(l, g->online ? g->inputs / g->v_tile : g->down.tiles);
     if (g->online)
         build_input_block(l, w, task);
     else
-        build_task_inputs(l, w, task, index_const(0));
+        build_task_inputs(l, w, lower_row(l, g, table, task), index_const(0));
     lower_close(l);
 }
 

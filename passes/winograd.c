@@ -18,29 +18,47 @@ bool conv_suits_winograd(const Value *v, const Target *target)
 }
 
 /* Note [Tiles of two sizes]: where a side does not divide into tiles, the last one is
- * smaller: 56 = 9 * 6 + 2. Products along a side are then one for each output and two for
- * each tile, 76 and not 80. A smaller tile multiplies at the first points of a larger one,
- * with the same weights (ir/bilinear.h): at the first points of either side all tiles meet,
- * at the others the whole ones only. So there is one product of matrices for each point, of
- * fewer rows at some, and no weight more. Tiles are numbered so that those of any point lie
- * one after another:
+ * smaller, or the last two: 56 = 8 * 6 + 2 * 4. Products along a side are then one for each
+ * output and two for each tile, 76 and not 80. A smaller tile multiplies at the first points
+ * of a larger one, with the same weights (ir/bilinear.h): at the first points of either side
+ * all tiles meet, at the others the whole ones only. So there is one product of matrices for
+ * each point, of fewer rows at some, and no weight more. Tiles are numbered so that those of
+ * any point lie one after another:
  *
  *     right    whole down, the rest across     whole down, any across: right and main
  *     main     whole                           whole across, any down: main and bottom
  *     bottom   the rest down, whole across
  *     corner   the rest
  *
- * In a row of tiles, which is a task, they stand from left to right. */
+ * In a row of tiles, which is a task, they stand from left to right. Two smaller ones, where
+ * there can be two, come at the end of each half of the tasks, so that two threads have as
+ * much to do. */
 static Side side_of(int64_t extent, const Bilinear *whole)
 {
-    int tile = whole->outputs, rest = (int)(extent % tile);
-    Side s = {.tiles = extent / tile + (rest > 0), .count = {extent / tile, rest > 0}};
+    int64_t tile = whole->outputs, tiles = (extent + tile - 1) / tile;
+    int64_t missing = tiles * tile - extent;
+    int64_t rests = !missing ? 0 : missing % 2 == 0 && tiles % 2 == 0 && tiles > 2 ? 2 : 1;
+    Side s = {.tiles = tiles, .count = {tiles - rests, rests}};
     s.b[WHOLE] = *whole;
-    if (rest)
-        s.b[REST] = bilinear_of(rest, whole->taps, whole->stride);
+    if (rests)
+        s.b[REST] = bilinear_of((int)(tile - missing / rests), whole->taps, whole->stride);
     s.points[REST] = s.first[WHOLE] = s.b[REST].points;
     s.points[WHOLE] = s.count[WHOLE] ? s.b[WHOLE].points - s.b[REST].points : 0;
     return s;
+}
+
+int64_t side_start(const Side *side, int64_t tile)
+{
+    int64_t whole = side->count[WHOLE], rest = tile > whole ? tile - whole : 0;
+    return (tile - rest) * side->b[WHOLE].outputs + rest * side->b[REST].outputs;
+}
+
+int64_t side_tile_of_task(const Side *side, int64_t task)
+{
+    int64_t each = side->count[REST] ? side->tiles / side->count[REST] : side->tiles;
+    int64_t before = side->count[REST] ? task / each : 0;
+    bool rest = side->count[REST] && task % each == each - 1;
+    return rest ? side->count[WHOLE] + before : task - before;
 }
 
 int side_points(const Side *side)

@@ -7,15 +7,18 @@
 #include "ir/graph.h"
 #include "ir/target.h"
 
-/* Along a side of the map: whole tiles, and one of what they leave (winograd.c, [Tiles of
- * two sizes]). Points REST are those of all tiles, the first; points WHOLE the others. */
+/* Along a side of the map: whole tiles, and one or two of what they leave (winograd.c, [Tiles
+ * of two sizes]). Points REST are those of all tiles, the first; points WHOLE the others. */
 enum { WHOLE, REST, TILE_KINDS };
 typedef struct Side {
-    int64_t tiles, count[TILE_KINDS]; /* of the rest 1 or 0 */
+    int64_t tiles, count[TILE_KINDS]; /* of the rest 0, 1 or 2 */
     Bilinear b[TILE_KINDS];
     int64_t first[TILE_KINDS], points[TILE_KINDS];
 } Side;
 int side_points(const Side *side); /* of all kinds */
+/* Whole tiles are the first: where one starts, and which of them a task has. */
+int64_t side_start(const Side *side, int64_t tile);
+int64_t side_tile_of_task(const Side *side, int64_t task);
 
 typedef struct Winograd {
     Bilinear b;                /* of a whole tile, along either side */
