@@ -538,3 +538,11 @@ const Expr *expr_shuffle(Arena *a, const Expr *x, const Expr *y, int lanes,
     expr->lane = own;
     return expr;
 }
+
+bool program_has_copies(const Program *p)
+{
+    for (int i = 0; i < p->steps.n; i++)
+        if (p->steps.at[i].copied)
+            return true;
+    return false;
+}

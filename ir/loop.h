@@ -173,7 +173,7 @@ typedef struct Param {
     Access access;
     bool noalias;    /* the memory plan proves it: other parameters never
                         overlap what is accessed through this one */
-    bool per_thread; /* scratch: the base moves with the running thread */
+    bool per_thread; /* scratch: the base moves with the running thread, or the copy */
     int align;       /* bytes the base is known to be aligned to */
 } Param;
 
@@ -193,14 +193,15 @@ typedef enum BufferKind {
     BUF_workspace,
     BUF_input,     /* port */
     BUF_output,    /* port */
-    BUF_scratch    /* slice of the workspace that moves with the thread */
+    BUF_scratch,   /* slice of the workspace that moves with the thread */
+    BUF_copy       /* the same with the copy that a task has: see Step.copied */
 } BufferKind;
 
 typedef struct Arg {
     BufferKind buffer;
     int port;
-    int64_t offset; /* bytes; scratch: from the workspace's start, for thread 0 */
-    int64_t stride; /* scratch: bytes from one thread's to the next */
+    int64_t offset; /* bytes; scratch: from the workspace's start, for thread (copy) 0 */
+    int64_t stride; /* scratch: bytes from one thread's (copy) to the next */
 } Arg;
 
 typedef struct Step {
@@ -209,6 +210,10 @@ typedef struct Step {
     const Value *value; /* whose result it leaves; its label, op, span */
     const char *name;   /* label path and operator */
     bool unfinished;    /* a later step leaves the value */
+    /* Its tasks run once for each thread of the run, and leave as many copies of what they
+     * write. A later step's tasks have the first copies or the last, as they are the first
+     * tasks or the last: what a thread has made it is likely to read. */
+    bool copied;
 } Step;
 
 /* A piece of the weights blob: a weight in its packed layout, or a table. */
@@ -308,6 +313,7 @@ int64_t step_macs(const Step *step);
 
 /* Does it call a library? */
 bool program_has_products(const Program *program);
+bool program_has_copies(const Program *program); /* steps that are copied */
 
 /* loop_eval.c: memory of one run. inputs and outputs by port. */
 typedef struct Memory {

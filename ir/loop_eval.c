@@ -70,7 +70,8 @@ static unsigned char *param_base(const Resolver *r, int param)
     switch (arg->buffer) {
     case BUF_weights: return memory_of(m->weights) + arg->offset;
     case BUF_workspace:
-    case BUF_scratch: return m->workspace + arg->offset;
+    case BUF_scratch:
+    case BUF_copy: return m->workspace + arg->offset;
     case BUF_input: return memory_of(m->inputs[arg->port]) + arg->offset;
     case BUF_output: return memory_of(m->outputs[arg->port]) + arg->offset;
     }

@@ -232,13 +232,15 @@ void kernel_print(const Kernel *k, Text *out)
 static void print_arg(const Arg *arg, Text *out)
 {
     static const char *const names[] = {"weights", "workspace", "input", "output",
-                                        "scratch"};
+                                        "scratch", "copy"};
     text_add(out, names[arg->buffer]);
     if (arg->buffer == BUF_input || arg->buffer == BUF_output)
         text_printf(out, " %d", arg->port);
     text_printf(out, " + %lld", (long long)arg->offset);
     if (arg->buffer == BUF_scratch)
         text_printf(out, " + %lld * thread", (long long)arg->stride);
+    if (arg->buffer == BUF_copy)
+        text_printf(out, " + %lld * copy", (long long)arg->stride);
 }
 
 void program_print(const Program *p, Text *out)
@@ -261,7 +263,7 @@ void program_print(const Program *p, Text *out)
             text_add(out, k ? ", " : "");
             print_arg(&step->args.at[k], out);
         }
-        text_add(out, ")");
+        text_add(out, step->copied ? ") copied" : ")");
         if (step->value && step->value->span.source && step->value->span.source->text) {
             int line, column;
             span_position(step->value->span, &line, &column);

@@ -32,7 +32,8 @@ static int64_t buffer_bytes(const Program *p, const Arg *arg)
     switch (arg->buffer) {
     case BUF_weights: return p->weights_bytes;
     case BUF_workspace:
-    case BUF_scratch: return p->workspace_bytes - (p->max_threads - 1) * arg->stride;
+    case BUF_scratch:
+    case BUF_copy: return p->workspace_bytes - (p->max_threads - 1) * arg->stride;
     case BUF_input:
     case BUF_output: {
         const Type *type = port_type(p, arg);
@@ -45,6 +46,11 @@ static int64_t buffer_bytes(const Program *p, const Arg *arg)
 static void complain(const Step *step, const Param *param, const char *rule, Text *errors)
 {
     text_printf(errors, "step %s: %s: %s\n", step->name, rule, param->name);
+}
+
+static bool moves(const Arg *arg)
+{
+    return arg->buffer == BUF_scratch || arg->buffer == BUF_copy;
 }
 
 static void check_arg(const Program *p, const Step *step, int i, Text *errors)
@@ -60,19 +66,21 @@ static void check_arg(const Program *p, const Step *step, int i, Text *errors)
                     (long long)size);
     if (arg->offset % element || arg->offset % (param->align ? param->align : element))
         complain(step, param, "a parameter is aligned as it promises", errors);
-    if (arg->buffer == BUF_scratch && arg->stride < param_bytes(param))
+    if (moves(arg) && arg->stride < param_bytes(param))
         complain(step, param, "threads' scratch lies apart", errors);
     bool constant = arg->buffer == BUF_weights || arg->buffer == BUF_input;
     if (constant && param->access != ACCESS_read)
         complain(step, param, "weights and inputs are only read", errors);
-    if (param->per_thread != (arg->buffer == BUF_scratch))
+    if (step->copied && arg->buffer == BUF_workspace && param->access != ACCESS_read)
+        complain(step, param, "a copied step writes copies alone", errors);
+    if (param->per_thread != moves(arg))
         complain(step, param, "scratch is what moves with the thread", errors);
 }
 
 static Region region_of(const Program *p, const Step *step, int i)
 {
     const Arg *arg = &step->args.at[i];
-    if (arg->buffer == BUF_scratch)
+    if (moves(arg))
         return (Region){BUF_workspace, 0, arg->offset,
                         arg->offset + param_bytes(&step->kernel->params.at[i]) +
                             arg->stride * (p->max_threads - 1)};

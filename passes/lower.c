@@ -106,14 +106,26 @@ static int temporary_operand(Lower *l, Param param, Arg arg)
     return l->operands++;
 }
 
-int lower_scratch(Lower *l, const char *name, int64_t offset, int64_t count)
+/* f32 elements of each thread's place, from a byte on. */
+static int moving_operand(Lower *l, BufferKind buffer, const char *name, int64_t offset,
+                          int64_t count, Access access)
 {
     const Temporary *t = &l->group->temp;
     if (offset + count * 4 > t->per_thread)
         bug("scratch %s is not planned", name);
     return temporary_operand(
-        l, (Param){.name = name, .extent = count, .access = ACCESS_both, .per_thread = true},
-        (Arg){BUF_scratch, 0, t->offset + t->shared + offset, t->per_thread});
+        l, (Param){.name = name, .extent = count, .access = access, .per_thread = true},
+        (Arg){buffer, 0, t->offset + t->shared + offset, t->per_thread});
+}
+
+int lower_scratch(Lower *l, const char *name, int64_t offset, int64_t count)
+{
+    return moving_operand(l, BUF_scratch, name, offset, count, ACCESS_both);
+}
+
+int lower_copied(Lower *l, const char *name, int64_t offset, int64_t count, Access access)
+{
+    return moving_operand(l, BUF_copy, name, offset, count, access);
 }
 
 int lower_shared(Lower *l, const char *name, int64_t offset, int64_t count, Access access)
@@ -340,6 +352,9 @@ void lower_close(Lower *l)
                  .unfinished = unfinished};
     for (int i = 0; i < l->operands; i++)
         VEC_PUSH(l->arena, step.args, operand_arg(l, i));
+    for (int i = 0; i < l->operands; i++)
+        step.copied = step.copied || (step.args.at[i].buffer == BUF_copy &&
+                                      l->kernel->params.at[i].access != ACCESS_read);
     settle_aliasing(l, &step);
     l->kernel->about = kernel_about(l);
     step.kernel = kernel_share(l, l->kernel);

@@ -320,14 +320,16 @@ static void open_operands(Lower *l, Wino *w)
     w->weight = lower_operand(l, conv->args[1], true);
     w->bias = conv->nargs == 3 ? lower_operand(l, conv->args[2], true) : -1;
     int64_t v = temporary_align(w->g.v_count * 4), m = temporary_align(w->g.m_count * 4);
-    int64_t own = w->g.by_panels ? 0 : v;
+    bool copied = winograd_copies_inputs(&w->g, l->program->max_threads);
+    int64_t own = w->g.by_panels && !copied ? 0 : v;
     w->m = lower_scratch(l, "m", own, w->g.m_count);
     w->t = lower_scratch(l, "t", own + m, w->g.t_count);
     if (w->g.u_count)
         w->u = lower_scratch(l, "u", own + m + temporary_align(w->g.t_count * 4),
                              w->g.u_count);
-    w->v = w->g.by_panels ? lower_shared(l, "v", 0, w->g.v_count, ACCESS_read)
-                          : lower_scratch(l, "v", 0, w->g.v_count);
+    w->v = copied           ? lower_copied(l, "v", 0, w->g.v_count, ACCESS_read)
+           : w->g.by_panels ? lower_shared(l, "v", 0, w->g.v_count, ACCESS_read)
+                            : lower_scratch(l, "v", 0, w->g.v_count);
     w->x = w->table = -1;
     if (!w->g.by_panels) {
         w->x = lower_operand(l, conv->args[0], true);
@@ -506,8 +508,11 @@ static void lower_inputs(Lower *l, Wino *w)
 {
     const Winograd *g = &w->g;
     lower_begin(l, "winograd_inputs");
-    w->v = lower_shared(l, "v", 0, g->v_count, ACCESS_write);
-    w->t = lower_scratch(l, "t", temporary_align(g->m_count * 4), g->t_count);
+    bool copied = winograd_copies_inputs(g, l->program->max_threads);
+    int64_t own = copied ? temporary_align(g->v_count * 4) : 0;
+    w->v = copied ? lower_copied(l, "v", 0, g->v_count, ACCESS_write)
+                  : lower_shared(l, "v", 0, g->v_count, ACCESS_write);
+    w->t = lower_scratch(l, "t", own + temporary_align(g->m_count * 4), g->t_count);
     w->x = lower_operand(l, l->group->anchor->args[0], true);
     w->table = window_table(l, g);
     int table = g->online ? -1 : row_table(l, g);

@@ -13,14 +13,15 @@ int64_t temporary_align(int64_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-static Temporary winograd_temporary(const Value *conv, const Target *target)
+static Temporary winograd_temporary(const Value *conv, const Target *target, int max_threads)
 {
     Winograd g = winograd_of(conv, conv->schedule, target);
     int64_t v = temporary_align(g.v_count * 4);
     int64_t own = temporary_align(g.m_count * 4) + temporary_align(g.t_count * 4) +
                   temporary_align(g.u_count * 4);
-    return g.by_panels ? (Temporary){.shared = v, .per_thread = own}
-                       : (Temporary){.per_thread = v + own};
+    bool shared = g.by_panels && !winograd_copies_inputs(&g, max_threads);
+    return shared ? (Temporary){.shared = v, .per_thread = own}
+                  : (Temporary){.per_thread = v + own};
 }
 
 static Temporary toom_cook_temporary(const Group *group, const Target *target)
@@ -65,7 +66,7 @@ Temporary group_temporary(const Group *group, const Target *target, int max_thre
     if (group->anchor->schedule.algorithm == ALGORITHM_strassen)
         return strassen_temporary(group->anchor, target, max_threads);
     if (schedule_is_winograd(group->anchor->schedule))
-        return winograd_temporary(group->anchor, target);
+        return winograd_temporary(group->anchor, target, max_threads);
     Attention attention;
     if (attention_of(group, &attention))
         return attention_temporary(&attention);

@@ -107,6 +107,19 @@ static bool panels_are_better(const Winograd *g, const Target *target)
     return by_panels < by_rows || g->across.tiles < target->tile_rows;
 }
 
+/* Note [Inputs for each thread]: by panels every thread reads all transformed inputs. Half of
+ * them, of two threads, the other has made, in its cache, and where it has read the last
+ * layer's, writing these waits for it too. Online, where they are few, each makes all for
+ * itself in the time that sharing them took: on Granite Rapids, two threads, 14x14 with 256
+ * channels 25 and 243 us (inputs and the rest) to 25 and 225, 7x7 with 512 13 and 322 to 15
+ * and 303. Of larger maps, which the other has half of, it takes longer (28x28: 31 and 180 to
+ * 59 and 168). More threads have less to do each, and share. */
+bool winograd_copies_inputs(const Winograd *g, int max_threads)
+{
+    enum { FEW = 3 };
+    return g->online && max_threads > 1 && max_threads <= FEW;
+}
+
 bool schedule_is_winograd(Schedule s)
 {
     return s.algorithm == ALGORITHM_winograd || s.algorithm == ALGORITHM_winograd_online;

@@ -49,6 +49,8 @@ typedef struct Winograd {
  * vectors (those of each group, in one panel). */
 bool conv_suits_winograd(const Value *conv, const Target *target);
 Winograd winograd_of(const Value *conv, Schedule schedule, const Target *target);
+/* Does each thread transform all inputs for itself, of so many threads at most? */
+bool winograd_copies_inputs(const Winograd *g, int max_threads);
 bool schedule_is_winograd(Schedule schedule);
 
 /* Rows by columns of tiles of one size: the first one's number among all tiles, and in the

@@ -93,7 +93,7 @@ static int64_t step_bytes(const Step *step)
     for (int i = 0; i < step->args.n; i++) {
         const Arg *arg = &step->args.at[i];
         const Param *param = &step->kernel->params.at[i];
-        bool seen = arg->buffer == BUF_scratch;
+        bool seen = arg->buffer == BUF_scratch || arg->buffer == BUF_copy;
         for (int k = 0; k < i; k++)
             seen = seen || (step->args.at[k].buffer == arg->buffer &&
                             step->args.at[k].port == arg->port &&

@@ -210,6 +210,9 @@ static void argument(const Param *p, const Arg *arg, Text *out)
     case BUF_scratch:
         text_printf(out, "c->workspace + %lld * (int64_t)thread", (long long)arg->stride);
         break;
+    case BUF_copy:
+        text_printf(out, "c->workspace + %lld * (int64_t)copy", (long long)arg->stride);
+        break;
     }
     text_printf(out, " + %lld)", (long long)arg->offset);
 }
@@ -226,12 +229,27 @@ static void place(const Abi *abi, const Step *step, Text *out)
     text_add(out, " */\n");
 }
 
+/* Which copy a task has; of a copied step also which of its tasks it is. */
+static void step_copy(const Step *step, Text *out)
+{
+    bool has = false;
+    for (int a = 0; a < step->args.n; a++)
+        has = has || step->args.at[a].buffer == BUF_copy;
+    long long tasks = (long long)step->kernel->tasks;
+    if (step->copied)
+        text_printf(out, "    int copy = task / %lld;\n    task %%= %lld;\n", tasks, tasks);
+    else if (has)
+        text_printf(out, "    int copy = (int)((int64_t)task * c->copies / %lld);\n", tasks);
+}
+
 static void step_task(const Abi *abi, const Step *step, int i, Text *out)
 {
     place(abi, step, out);
     text_printf(out, "static STEP void %s(void *context, int task, int thread)\n{\n"
-                     "    const Call *c = (const Call *)context;\n    (void)thread;\n    %s(",
-                abi_step_symbol(out->arena, step, i), step->kernel->name);
+                     "    const Call *c = (const Call *)context;\n    (void)thread;\n",
+                abi_step_symbol(out->arena, step, i));
+    step_copy(step, out);
+    text_printf(out, "    %s(", step->kernel->name);
     for (int a = 0; a < step->args.n; a++) {
         argument(&step->kernel->params.at[a], &step->args.at[a], out);
         text_add(out, ", ");
@@ -241,30 +259,38 @@ static void step_task(const Abi *abi, const Step *step, int i, Text *out)
 
 static void step_table(const Program *p, Text *out)
 {
-    text_add(out, "static const struct {\n    VtcTask *run;\n    int tasks;\n} steps[] = {\n");
-    for (int i = 0; i < p->steps.n; i++)
-        text_printf(out, "    {%s, %lld},\n", abi_step_symbol(out->arena, &p->steps.at[i], i),
-                    (long long)p->steps.at[i].kernel->tasks);
+    bool copies = program_has_copies(p);
+    text_printf(out, "static const struct {\n    VtcTask *run;\n    int tasks;\n%s} steps[] = {\n",
+                copies ? "    int copied;\n" : "");
+    for (int i = 0; i < p->steps.n; i++) {
+        const Step *step = &p->steps.at[i];
+        text_printf(out, "    {%s, %lld", abi_step_symbol(out->arena, step, i),
+                    (long long)step->kernel->tasks);
+        text_add(out, !copies ? "},\n" : step->copied ? ", 1},\n" : ", 0},\n");
+    }
     text_add(out, "};\n\n");
 }
 
 static void runners(const Program *p, const Abi *abi, Text *out)
 {
+    bool copies = program_has_copies(p);
     text_printf(out,
                 "static int run_steps(const void *weights, const void *const *inputs,\n"
                 "    void *const *outputs, void *workspace, const VtcExecutor *executor,\n"
                 "    int first, int last)\n{\n"
                 "    Call call = {(const unsigned char *)weights, inputs, outputs,\n"
-                "                 (unsigned char *)workspace};\n"
+                "                 (unsigned char *)workspace%s};\n"
                 "    int status = vtc_check_call(&%s_model, weights, workspace, executor);\n"
                 "    if (status != VTC_OK)\n        return status;\n"
                 "    if (first < 0 || first > last || last > %d)\n"
                 "        return VTC_ERR_RANGE;\n"
                 "%s"
                 "    for (int i = first; i < last; i++)\n"
-                "        vtc_dispatch(executor, steps[i].run, &call, steps[i].tasks);\n"
-                "    return VTC_OK;\n}\n\n", abi->name, p->steps.n,
-                program_has_products(p) ? "    blas_one_thread();\n" : "");
+                "        vtc_dispatch(executor, steps[i].run, &call, steps[i].tasks%s);\n"
+                "    return VTC_OK;\n}\n\n",
+                copies ? ", executor != NULL ? executor->threads : 1" : "", abi->name, p->steps.n,
+                program_has_products(p) ? "    blas_one_thread();\n" : "",
+                copies ? " *\n                     (steps[i].copied ? call.copies : 1)" : "");
     text_printf(out,
                 "static int run_all(const void *weights, const void *const *inputs,\n"
                 "    void *const *outputs, void *workspace, const VtcExecutor *executor)\n{\n"
@@ -294,9 +320,10 @@ static void typed_run(const Program *p, const Abi *abi, Text *out)
 static void code(const Program *p, const Abi *abi, Text *out)
 {
     c_prelude(p, out);
-    text_add(out, "typedef struct Call {\n    const unsigned char *weights;\n"
-                  "    const void *const *inputs;\n    void *const *outputs;\n"
-                  "    unsigned char *workspace;\n} Call;\n\n");
+    text_printf(out, "typedef struct Call {\n    const unsigned char *weights;\n"
+                     "    const void *const *inputs;\n    void *const *outputs;\n"
+                     "    unsigned char *workspace;\n%s} Call;\n\n",
+                program_has_copies(p) ? "    int copies;\n" : "");
     for (int i = 0; i < p->kernels.n; i++) {
         Text own = text_new(out->arena);
         kernel(p->kernels.at[i], &own);

@@ -316,7 +316,40 @@ static LLVMValueRef port(const Unit *u, LLVMValueRef ports, int i)
                           LLVMBuildInBoundsGEP2(u->b, u->pointer, ports, &at, 1, ""), "");
 }
 
-static LLVMValueRef argument(const Unit *u, LLVMValueRef function, const Arg *arg)
+/* Task, thread or copy as a word. */
+static LLVMValueRef as_word(const Unit *u, LLVMValueRef number)
+{
+    return LLVMBuildIntCast2(u->b, number, u->word, true, "");
+}
+
+/* What a task is given, besides the context. */
+typedef struct Given {
+    LLVMValueRef task, thread, copy; /* words; task: of the kernel's */
+} Given;
+
+/* Which copy a task has; of a copied step also which of its tasks it is. */
+static Given task_given(const Unit *u, LLVMValueRef function, const Step *step)
+{
+    LLVMValueRef task = LLVMGetParam(function, 1), tasks = llvm_int(u, step->kernel->tasks);
+    Given g = {.task = as_word(u, task), .thread = as_word(u, LLVMGetParam(function, 2))};
+    if (step->copied) {
+        g.copy = as_word(u, LLVMBuildSDiv(u->b, task, tasks, ""));
+        g.task = as_word(u, LLVMBuildSRem(u->b, task, tasks, ""));
+        return g;
+    }
+    for (int a = 0; a < step->args.n; a++)
+        if (step->args.at[a].buffer == BUF_copy && !g.copy) {
+            LLVMValueRef at = LLVMBuildStructGEP2(u->b, u->call, LLVMGetParam(function, 0), 4,
+                                                  "");
+            LLVMValueRef copies = LLVMBuildLoad2(u->b, u->i32, at, "");
+            LLVMValueRef part = LLVMBuildNSWMul(u->b, task, copies, "");
+            g.copy = as_word(u, LLVMBuildSDiv(u->b, part, tasks, ""));
+        }
+    return g;
+}
+
+static LLVMValueRef argument(const Unit *u, LLVMValueRef function, const Given *given,
+                             const Arg *arg)
 {
     LLVMValueRef base = NULL;
     switch (arg->buffer) {
@@ -324,11 +357,11 @@ static LLVMValueRef argument(const Unit *u, LLVMValueRef function, const Arg *ar
     case BUF_input: base = port(u, call_field(u, function, 1), arg->port); break;
     case BUF_output: base = port(u, call_field(u, function, 2), arg->port); break;
     case BUF_workspace: base = call_field(u, function, 3); break;
-    case BUF_scratch: {
-        LLVMValueRef thread = LLVMBuildIntCast2(u->b, LLVMGetParam(function, 2), u->word, true,
-                                                "");
+    case BUF_scratch:
+    case BUF_copy: {
+        LLVMValueRef number = arg->buffer == BUF_copy ? given->copy : given->thread;
         LLVMValueRef stride = llvm_word(u, arg->stride);
-        base = offset(u, call_field(u, function, 3), LLVMBuildNSWMul(u->b, thread, stride, ""));
+        base = offset(u, call_field(u, function, 3), LLVMBuildNSWMul(u->b, number, stride, ""));
         break;
     }
     }
@@ -342,9 +375,10 @@ static LLVMValueRef step_task(Unit *u, const Step *step, int i)
     const char *name = abi_step_symbol(u->arena, step, i);
     LLVMValueRef f = llvm_function(u, name, u->task, false);
     llvm_debug_function(u, f, step->name, step);
+    Given given = task_given(u, f, step);
     for (int a = 0; a < step->args.n; a++)
-        args[a] = argument(u, f, &step->args.at[a]);
-    args[step->args.n] = LLVMBuildIntCast2(u->b, LLVMGetParam(f, 1), u->word, true, "");
+        args[a] = argument(u, f, &given, &step->args.at[a]);
+    args[step->args.n] = given.task;
     LLVMValueRef call = LLVMBuildCall2(u->b, LLVMGlobalGetValueType(kernel_function),
                                        kernel_function, args, (unsigned)step->args.n + 1, "");
     LLVMSetTailCallKind(call, LLVMTailCallKindNoTail); /* profilers know the layer by it */
@@ -357,9 +391,10 @@ static void step_table(Unit *u)
     const Program *p = u->program;
     LLVMValueRef *row = NEW(u->arena, LLVMValueRef, p->steps.n + 1);
     for (int i = 0; i < p->steps.n; i++) {
-        LLVMValueRef field[2] = {step_task(u, &p->steps.at[i], i),
-                                 llvm_int(u, p->steps.at[i].kernel->tasks)};
-        row[i] = LLVMConstNamedStruct(u->step, field, 2);
+        LLVMValueRef field[3] = {step_task(u, &p->steps.at[i], i),
+                                 llvm_int(u, p->steps.at[i].kernel->tasks),
+                                 llvm_int(u, p->steps.at[i].copied)};
+        row[i] = LLVMConstNamedStruct(u->step, field, 3);
     }
     LLVMValueRef table = LLVMConstArray2(u->step, row, (uint64_t)p->steps.n);
     u->steps = LLVMAddGlobal(u->module, LLVMTypeOf(table), "steps");
@@ -388,9 +423,9 @@ static void types(Unit *u)
     u->pointer = LLVMPointerTypeInContext(u->context, 0);
     u->word = u->program->target->pointer_bytes == 8 ? u->i64 : u->i32;
     LLVMTypeRef p = u->pointer, i = u->i32;
-    u->call = record(u, "Call", (LLVMTypeRef[]){p, p, p, p}, 4);
+    u->call = record(u, "Call", (LLVMTypeRef[]){p, p, p, p, i}, 5);
     u->executor = record(u, "VtcExecutor", (LLVMTypeRef[]){i, p, p}, 3);
-    u->step = record(u, "Step", (LLVMTypeRef[]){p, i}, 2);
+    u->step = record(u, "Step", (LLVMTypeRef[]){p, i, i}, 3);
     u->task = LLVMFunctionType(u->none, (LLVMTypeRef[]){p, i, i}, 3, false);
     u->run = LLVMFunctionType(i, (LLVMTypeRef[]){p, p, p, p, p}, 5, false);
     u->run_steps = LLVMFunctionType(i, (LLVMTypeRef[]){p, p, p, p, p, i, i}, 7, false);

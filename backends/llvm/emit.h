@@ -29,10 +29,10 @@ typedef struct Unit {
     LLVMBuilderRef b;
     LLVMTypeRef none, i8, i32, i64, f32, pointer;
     LLVMTypeRef word;     /* indices and sizes: as wide as a pointer */
-    LLVMTypeRef call;     /* what a task is given: weights, inputs, outputs, workspace */
+    LLVMTypeRef call;     /* what a task is given: weights, inputs, outputs, workspace, copies */
     LLVMTypeRef task;     /* void (ptr context, i32 task, i32 thread) */
     LLVMTypeRef executor; /* VtcExecutor */
-    LLVMTypeRef step;     /* a row of the step table: task, number of tasks */
+    LLVMTypeRef step;     /* a row of the step table: task, number of tasks, copied */
     LLVMTypeRef run, run_steps; /* VtcRun, VtcRunSteps */
     LLVMTypeRef dispatch;
     LLVMValueRef steps, check_function, dispatch_function, run_function,

@@ -167,14 +167,38 @@ static void check_range(const Body *f, LLVMValueRef first, LLVMValueRef last)
     refuse_if(f, wrong, llvm_int(u, VTC_ERR_RANGE));
 }
 
-/* Call: weights, inputs, outputs, workspace, as they are given. */
+/* Call: weights, inputs, outputs, workspace, as they are given; a copy for each thread. */
 static LLVMValueRef make_call(const Body *f)
 {
-    LLVMValueRef call = LLVMBuildAlloca(f->u->b, f->u->call, "call");
+    Unit *u = f->u;
+    LLVMValueRef call = LLVMBuildAlloca(u->b, u->call, "call");
     for (unsigned i = 0; i < 4; i++)
-        LLVMBuildStore(f->u->b, given(f, i),
-                       LLVMBuildStructGEP2(f->u->b, f->u->call, call, i, ""));
+        LLVMBuildStore(u->b, given(f, i), LLVMBuildStructGEP2(u->b, u->call, call, i, ""));
+    LLVMValueRef copies = LLVMBuildStructGEP2(u->b, u->call, call, 4, "");
+    LLVMBuildStore(u->b, llvm_int(u, 1), copies);
+    if (!program_has_copies(u->program))
+        return call;
+    LLVMBasicBlockRef some = new_block(f, "some"), done = new_block(f, "called");
+    LLVMBuildCondBr(u->b, is_null(u, given(f, 4)), done, some);
+    begin(f, some);
+    LLVMBuildStore(u->b, load_field(u, u->executor, given(f, 4), 0), copies);
+    LLVMBuildBr(u->b, done);
+    begin(f, done);
     return call;
+}
+
+/* The tasks of a row of the step table, those of a copied step for each copy. */
+static LLVMValueRef tasks_of(const Body *f, LLVMValueRef call, LLVMValueRef row)
+{
+    Unit *u = f->u;
+    LLVMValueRef tasks = load_field(u, u->step, row, 1);
+    if (!program_has_copies(u->program))
+        return tasks;
+    LLVMValueRef copied = LLVMBuildICmp(u->b, LLVMIntNE, load_field(u, u->step, row, 2),
+                                        llvm_int(u, 0), "");
+    LLVMValueRef times = LLVMBuildSelect(u->b, copied, load_field(u, u->call, call, 4),
+                                         llvm_int(u, 1), "");
+    return LLVMBuildNSWMul(u->b, tasks, times, "");
 }
 
 static void run_step(const Body *f, LLVMValueRef call, LLVMValueRef i)
@@ -182,7 +206,7 @@ static void run_step(const Body *f, LLVMValueRef call, LLVMValueRef i)
     Unit *u = f->u;
     LLVMValueRef row = LLVMBuildInBoundsGEP2(u->b, u->step, u->steps, &i, 1, "");
     LLVMValueRef args[] = {given(f, 4), load_field(u, u->step, row, 0), call,
-                           load_field(u, u->step, row, 1)};
+                           tasks_of(f, call, row)};
     LLVMBuildCall2(u->b, u->dispatch, u->dispatch_function, args, 4, "");
 }
 
