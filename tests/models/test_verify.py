@@ -2,6 +2,8 @@
 reference here is the interpreter in double.
 
     test_verify.py VTC MODELS NAME...
+
+The first also with two threads at most, which changes steps (inputs are copied).
 """
 import os
 import subprocess
@@ -10,8 +12,9 @@ import sys
 vtc, models = sys.argv[1:3]
 PHOTO = "/usr/lib/python3/dist-packages/imageio/resources/images/chelsea.png"
 failed = skipped = 0
-for name in sys.argv[3:]:
-    args = [vtc, "verify", "%s/%s.vt" % (models, name), "--seed=1", "--exact"]
+names = sys.argv[3:]
+for name, few in [(n, []) for n in names] + [(names[0], ["--max-threads=2"])]:
+    args = [vtc, "verify", "%s/%s.vt" % (models, name), "--seed=1", "--exact", *few]
     if os.path.exists(PHOTO):
         args.append("--input=" + PHOTO)
     else:

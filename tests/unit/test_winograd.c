@@ -276,6 +276,84 @@ static void test_two_sizes(void)
     arena_free(arena);
 }
 
+/* Every tile of a side is one task's, tiles lie one after another, and of two smaller ones
+ * each half of the tasks has one. */
+static void check_side(const Side *side, int64_t extent)
+{
+    bool seen[64] = {false};
+    int64_t at = 0, rests[2] = {0};
+    CU_ASSERT_FATAL(side->tiles <= 64);
+    for (int64_t tile = 0; tile < side->tiles; tile++) {
+        CU_ASSERT(side_start(side, tile) == at);
+        at += side->b[tile < side->count[WHOLE] ? WHOLE : REST].outputs;
+    }
+    CU_ASSERT(at == extent);
+    for (int64_t task = 0; task < side->tiles; task++) {
+        int64_t tile = side_tile_of_task(side, task);
+        CU_ASSERT_FATAL(tile >= 0 && tile < side->tiles && !seen[tile]);
+        seen[tile] = true;
+        rests[2 * task / side->tiles] += tile >= side->count[WHOLE];
+    }
+    CU_ASSERT(side->count[REST] < 2 || (rests[0] == 1 && rests[1] == 1));
+}
+
+static void test_sides(void)
+{
+    Arena *arena = arena_new();
+    char text[1024];
+    for (int64_t extent = 1; extent <= 60; extent++) {
+        const int64_t shape[7] = {16, 16, extent, 61 - extent, 1};
+        Graph *graph = read_graph(arena, conv_text(text, sizeof text, shape));
+        FOR_VALUES(v, graph)
+            for (int tile = 2; v->op == OP_conv2d && tile <= BILINEAR_MOST; tile++) {
+                Schedule schedule = {ALGORITHM_winograd, tile};
+                Winograd g = winograd_of(v, schedule, target_find("x86-64-v4"));
+                check_side(&g.down, extent);
+                check_side(&g.across, 61 - extent);
+            }
+    }
+    arena_free(arena);
+}
+
+/* The parts of a row of points: all of them, each as many as registers hold. */
+static int parts_of_row(const Winograd *g, const Target *target)
+{
+    int parts = 0;
+    for (int first = 0, count; first < side_points(&g->across); first += count, parts++) {
+        int64_t sums = 0;
+        count = winograd_points_held(g, target, first);
+        CU_ASSERT_FATAL(count > 0);
+        for (int p = first; p < first + count; p++)
+            sums += winograd_tiles(g, REST, p < g->across.points[REST] ? REST : WHOLE).count;
+        CU_ASSERT(sums <= target->tile_rows * target->tile_vectors);
+    }
+    return parts;
+}
+
+static void test_held(void)
+{
+    /* channels in, out, height, width, stride; tile; parts with vectors of 16 and of 8 */
+    const int64_t shapes[][8] = {{512, 512, 7, 7, 1, 4, 1, 0},    {64, 32, 3, 5, 1, 4, 1, 1},
+                                 {256, 256, 14, 14, 1, 5, 0, 0},  {256, 512, 14, 14, 2, 4, 2, 0},
+                                 {512, 512, 7, 7, 1, 2, 0, 0}};
+    Arena *arena = arena_new();
+    char text[1024];
+    for (size_t i = 0; i < 2 * sizeof shapes / sizeof *shapes; i++) {
+        const int64_t *s = shapes[i / 2], shape[7] = {s[0], s[1], s[2], s[3], s[4]};
+        const Target *target = target_find(i % 2 ? "x86-64-v3" : "x86-64-v4");
+        Graph *graph = read_graph(arena, conv_text(text, sizeof text, shape));
+        FOR_VALUES(v, graph) {
+            if (v->op != OP_conv2d)
+                continue;
+            Schedule schedule = {ALGORITHM_winograd_online, (int)s[5]};
+            Winograd g = winograd_of(v, schedule, target);
+            CU_ASSERT(g.held == s[6 + i % 2]);
+            CU_ASSERT(!g.held || (g.width == target->lanes && parts_of_row(&g, target) == g.held));
+        }
+    }
+    arena_free(arena);
+}
+
 static void check_algorithm(Algorithm algorithm, const char *target, const int64_t (*shapes)[7],
                             size_t count)
 {
@@ -501,7 +579,8 @@ static void test_guards(void)
     arena_free(arena);
 }
 
-static const char *scratch_errors(Arena *arena, int64_t stride, int64_t workspace)
+static const char *scratch_errors(Arena *arena, BufferKind buffer, int64_t stride,
+                                  int64_t workspace)
 {
     Kernel *k = kernel_new(arena, "scratch", 1);
     kernel_param(arena, k, (Param){.name = "t", .dtype = DT_f32, .extent = 16,
@@ -512,16 +591,21 @@ static const char *scratch_errors(Arena *arena, int64_t stride, int64_t workspac
     Program *p = program_of(arena, &wide_target, k);
     p->max_threads = 4;
     p->workspace_bytes = workspace;
-    p->steps.at[0].args.at[0] = (Arg){BUF_scratch, 0, 64, stride};
+    p->steps.at[0].copied = buffer == BUF_copy;
+    p->steps.at[0].args.at[0] = (Arg){buffer, 0, 64, stride};
     return errors_of(p);
 }
 
 static void test_scratch(void)
 {
     Arena *arena = arena_new();
-    CU_ASSERT_STRING_EQUAL(scratch_errors(arena, 64, 64 + 4 * 64), "");
-    CU_ASSERT_PTR_NOT_NULL(strstr(scratch_errors(arena, 32, 4096), "scratch lies apart"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(scratch_errors(arena, 64, 4 * 64), "inside its buffer"));
+    const BufferKind buffers[] = {BUF_scratch, BUF_copy};
+    for (int i = 0; i < 2; i++) {
+        BufferKind b = buffers[i];
+        CU_ASSERT_STRING_EQUAL(scratch_errors(arena, b, 64, 64 + 4 * 64), "");
+        CU_ASSERT_PTR_NOT_NULL(strstr(scratch_errors(arena, b, 32, 4096), "scratch lies apart"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(scratch_errors(arena, b, 64, 4 * 64), "inside its buffer"));
+    }
     arena_free(arena);
 }
 
@@ -533,6 +617,8 @@ int main(void)
         {"transforms are their matrices", test_transforms},
         {"any matrix becomes code", test_any_matrix},
         {"tiles of two sizes", test_two_sizes},
+        {"sides in tasks", test_sides},
+        {"sums held in registers", test_held},
         {"convolutions by Winograd", test_convolutions},
         {"stems by Toom and Cook", test_stems},
         {"stems with their pooling", test_pooled_stems},
