@@ -110,9 +110,9 @@ static double unevenness(int64_t tiles, int64_t block, int threads)
 /* Weights are read by every block again, from the second-level cache or the next: of blocks
  * that two and four threads (if so many may come) share as evenly the larger. Sums of inputs
  * and products of a block wait in the second. */
+enum { LEAST = 4, MOST = 8 }; /* tiles of a block */
 static int64_t tiles_of_block(int64_t tiles, int max_threads)
 {
-    enum { LEAST = 4, MOST = 8 };
     int64_t best = LEAST;
     double least = INFINITY;
     for (int64_t block = LEAST; block <= MOST; block++) {
@@ -127,22 +127,35 @@ static int64_t tiles_of_block(int64_t tiles, int max_threads)
     return best < tiles ? best : tiles;
 }
 
+/* The fewest blocks of as many rows each, as many for each of two threads, or of four if so
+ * many may come; 0: there are none. */
+static int64_t even_blocks(int64_t rows, int64_t tile_rows, int max_threads)
+{
+    int64_t share = max_threads < 2 ? 1 : max_threads < 4 ? 2 : 4;
+    for (int64_t blocks = share; blocks <= rows / (LEAST * tile_rows); blocks += share) {
+        int64_t each = rows / blocks, tiles = (each + tile_rows - 1) / tile_rows;
+        if (rows % blocks == 0 && tiles <= MOST + 1 && tiles * tile_rows - each <= tiles)
+            return blocks;
+    }
+    return 0;
+}
+
 /* Where the blocks can have as many rows each, they do: tiles of a row less make up for what
  * does not divide. */
 static Blocks blocks_of(int64_t rows, int64_t width, const Target *target, int max_threads)
 {
     Blocks b = {.rows = contraction_tile_rows(target, rows, width, target->lanes)};
-    b.tiles = rows / b.rows;
-    b.rest = rows % b.rows;
-    b.block = tiles_of_block(b.tiles, max_threads);
-    b.blocks = (b.tiles + b.block - 1) / b.block;
-    int64_t each = rows / b.blocks, tiles = (each + b.rows - 1) / b.rows;
-    int64_t fewer = tiles * b.rows - each;
-    if (rows % b.blocks == 0 && fewer <= tiles) {
-        b.fewer = fewer;
-        b.block = tiles - fewer;
+    b.blocks = even_blocks(rows, b.rows, max_threads);
+    if (b.blocks) {
+        int64_t each = rows / b.blocks, tiles = (each + b.rows - 1) / b.rows;
+        b.fewer = tiles * b.rows - each;
+        b.block = tiles - b.fewer;
         b.tiles = b.block * b.blocks;
-        b.rest = 0;
+    } else {
+        b.tiles = rows / b.rows;
+        b.rest = rows % b.rows;
+        b.block = tiles_of_block(b.tiles, max_threads);
+        b.blocks = (b.tiles + b.block - 1) / b.block;
     }
     b.most = blocks_row(&b) + b.rest;
     return b;
