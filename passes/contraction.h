@@ -26,6 +26,8 @@ typedef struct Blocks {
     int64_t most;          /* rows of the largest block */
 } Blocks;
 int64_t blocks_row(const Blocks *blocks); /* rows from one block to the next */
+/* The largest share of so many threads in blocks of so many tiles, in parts of an even one. */
+double blocks_unevenness(int64_t tiles, int64_t block, int threads);
 
 typedef struct Contraction {
     int a, b, bias, table;  /* operands; -1 none */

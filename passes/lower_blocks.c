@@ -14,6 +14,7 @@
  * They stream from memory at the rate of the multiplications; left to the hardware,
  * they come in bursts at the start of each stretch, which waits for them. */
 #include "passes/contraction.h"
+#include <math.h>
 
 enum { LINE = 16 }; /* f32 */
 
@@ -98,6 +99,32 @@ static void plan_tiles(Lower *l, Plan *p)
     p->narrow = columns % c->panel;
 }
 
+double blocks_unevenness(int64_t tiles, int64_t block, int threads)
+{
+    int64_t blocks = (tiles + block - 1) / block, most = 0;
+    for (int64_t t = 0; t < threads; t++) {
+        int64_t begin = blocks * t / threads * block, end = blocks * (t + 1) / threads * block;
+        end = end < tiles ? end : tiles;
+        most = end - begin > most ? end - begin : most;
+    }
+    return (double)(most * threads) / (double)tiles;
+}
+
+/* Of blocks of at most so many tiles those that two and four threads share most evenly. */
+static int64_t even_block(int64_t tiles, int64_t most)
+{
+    int64_t best = most;
+    double least = INFINITY;
+    for (int64_t block = most; block > most * 3 / 4; block--) {
+        double uneven = blocks_unevenness(tiles, block, 2) + blocks_unevenness(tiles, block, 4);
+        if (uneven < least) {
+            least = uneven;
+            best = block;
+        }
+    }
+    return best;
+}
+
 /* As many tiles as rows may wait for, evenly. */
 static void plan_blocks(Plan *p, int64_t at_least)
 {
@@ -107,6 +134,8 @@ static void plan_blocks(Plan *p, int64_t at_least)
     blocks = blocks < at_least ? at_least : blocks;
     blocks = blocks > b->tiles ? b->tiles : blocks;
     b->block = (b->tiles + blocks - 1) / blocks;
+    if (at_least > 1)
+        b->block = even_block(b->tiles, b->block);
     b->blocks = (b->tiles + b->block - 1) / b->block;
 }
 

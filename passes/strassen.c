@@ -95,18 +95,6 @@ bool rows_are_even(const Graph *graph, const Value *conv)
 
 /* ---- blocks ------------------------------------------------------------- */
 
-/* The largest share of so many threads, in parts of an even one. */
-static double unevenness(int64_t tiles, int64_t block, int threads)
-{
-    int64_t blocks = (tiles + block - 1) / block, most = 0;
-    for (int64_t t = 0; t < threads; t++) {
-        int64_t begin = blocks * t / threads * block, end = blocks * (t + 1) / threads * block;
-        end = end < tiles ? end : tiles;
-        most = end - begin > most ? end - begin : most;
-    }
-    return (double)(most * threads) / (double)tiles;
-}
-
 /* Weights are read by every block again, from the second-level cache or the next: of blocks
  * that two and four threads (if so many may come) share as evenly the larger. Sums of inputs
  * and products of a block wait in the second. */
@@ -118,7 +106,7 @@ static int64_t tiles_of_block(int64_t tiles, int max_threads)
     for (int64_t block = LEAST; block <= MOST; block++) {
         double uneven = 0;
         for (int threads = 2; threads <= 4 && threads <= max_threads; threads += 2)
-            uneven += unevenness(tiles, block, threads);
+            uneven += blocks_unevenness(tiles, block, threads);
         if (uneven <= least) {
             least = uneven;
             best = block;
