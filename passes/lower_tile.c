@@ -109,6 +109,19 @@ static void tile_end(Lower *l, const Tile *t)
 
 /* ---- the inner loop ---------------------------------------------------- */
 
+/* An element in all lanes; of a wider vector `all` of it, if there is one, the first lanes are
+ * that, and are in a register already. */
+static const Expr *splat_of(Lower *l, const Expr *a, const Expr *all, int lanes)
+{
+    static const signed char first[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    if (lanes == 1)
+        return a;
+    const Expr *x = all && all->type.lanes > lanes
+                        ? expr_shuffle(l->arena, all, all, lanes, first)
+                        : expr_splat(l->arena, a, lanes);
+    return build_let(&l->b, "x", x);
+}
+
 /* acc += a[row offset + k] * b[k]: b's vectors once, then a row at a time. */
 static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index b_at, Index k)
 {
@@ -129,7 +142,7 @@ static void tile_step(Lower *l, const Tile *t, const Index *row_at, Index b_at, 
         for (int v = 0; v < t->vectors; v++) {
             if (t->vector[v].lanes != wide) {
                 wide = t->vector[v].lanes;
-                x = wide > 1 ? build_let(&l->b, "x", expr_splat(l->arena, a, wide)) : a;
+                x = splat_of(l, a, x, wide);
             }
             const Expr *old = expr_reg(l->arena, t->acc[r][v], index_const(0));
             build_set(&l->b, t->acc[r][v], index_const(0),
