@@ -3,9 +3,10 @@
 #include "ir/loop.h"
 
 /* The values of a loop's variable (or task) that reach a place: all of them, or what
- * enclosing ifs leave. Of an element of a table all between its bounds, each as often: so is
- * the row of tiles of a task, which ifs ask for; what others read only moves addresses. `runs` of a block holds the number of values of every variable
- * around it as a factor, so that narrowing one divides out evenly. */
+ * enclosing ifs leave. Of an element of a table all between its bounds, each as often: true
+ * of the row of tiles that a task has, the only one that ifs ask for. `runs` of a block holds
+ * the number of values of every variable around it as a factor (of that row, the tasks), so
+ * that narrowing one divides out evenly. */
 typedef struct Range {
     const IVar *var;
     int64_t min, max;

@@ -71,7 +71,7 @@ static void check_arg(const Program *p, const Step *step, int i, Text *errors)
     bool constant = arg->buffer == BUF_weights || arg->buffer == BUF_input;
     if (constant && param->access != ACCESS_read)
         complain(step, param, "weights and inputs are only read", errors);
-    if (step->copied && arg->buffer == BUF_workspace && param->access != ACCESS_read)
+    if (step->copied && !moves(arg) && param->access != ACCESS_read)
         complain(step, param, "a copied step writes copies alone", errors);
     if (param->per_thread != moves(arg))
         complain(step, param, "scratch is what moves with the thread", errors);

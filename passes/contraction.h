@@ -4,7 +4,7 @@
 
 #include "passes/lower.h"
 
-enum { MAX_MAPS = 4 };
+enum { MAX_MAPS = 4, LINE = 16 }; /* LINE: f32 of a line of the cache */
 
 /* One of several products that add up: its sums start from zero or from sums that wait,
  * and end waiting, or as elements of the result, or both. */
@@ -65,7 +65,7 @@ typedef struct Stretch {
     int first, lines, operand;
     Index ahead;
     Near near;
-    /* So are, with each unrolled part, as many inputs as it reads, from here on. */
+    /* So are as many inputs as it reads, from here on, by the first unrolled parts. */
     bool asks_inputs;
     Index inputs;
 } Stretch;

@@ -48,8 +48,8 @@ void lower_begin(Lower *l, const char *what);
 int lower_scratch(Lower *l, const char *name, int64_t offset, int64_t count);
 int lower_shared(Lower *l, const char *name, int64_t offset, int64_t count,
                  Access access);
-/* Of the running thread's place too, but of the copy that the task has (ir/loop.h,
- * Step.copied). The step that writes it is copied. */
+/* A place as of lower_scratch, but of the copy that the task has, not of the running thread
+ * (ir/loop.h, Step.copied). The step that writes it is copied. */
 int lower_copied(Lower *l, const char *name, int64_t offset, int64_t count, Access access);
 /* The operand that reads a placed value; added when it is not there yet. */
 int lower_operand(Lower *l, const Value *value, bool used_anywhere);

@@ -135,7 +135,6 @@ static void build_scores_by_token(Lower *l, const Fused *f, Index chunk, int sin
  * not guess the next, so all of it is asked for at once. */
 static void ask_for_map(Lower *l, const Fused *f, Index chunk)
 {
-    enum { LINE = 16 };
     const int64_t *step = f->a.map->place.stride;
     if (!l->target->prefetch || step[2] != 1 || step[1] < 4 * LINE)
         return;

@@ -16,8 +16,6 @@
 #include "passes/contraction.h"
 #include <math.h>
 
-enum { LINE = 16 }; /* f32 */
-
 typedef struct Plan {
     Contraction *c;
     Blocks cut;              /* of the tiled axis */
@@ -110,13 +108,16 @@ double blocks_unevenness(int64_t tiles, int64_t block, int threads)
     return (double)(most * threads) / (double)tiles;
 }
 
-/* Of blocks of at most so many tiles those that two and four threads share most evenly. */
-static int64_t even_block(int64_t tiles, int64_t most)
+/* Of blocks of at most so many tiles those that two and four threads, if so many may come,
+ * share most evenly. */
+static int64_t even_block(int64_t tiles, int64_t most, int max_threads)
 {
     int64_t best = most;
     double least = INFINITY;
     for (int64_t block = most; block > most * 3 / 4; block--) {
-        double uneven = blocks_unevenness(tiles, block, 2) + blocks_unevenness(tiles, block, 4);
+        double uneven = 0;
+        for (int threads = 2; threads <= 4 && threads <= max_threads; threads += 2)
+            uneven += blocks_unevenness(tiles, block, threads);
         if (uneven < least) {
             least = uneven;
             best = block;
@@ -126,7 +127,7 @@ static int64_t even_block(int64_t tiles, int64_t most)
 }
 
 /* As many tiles as rows may wait for, evenly. */
-static void plan_blocks(Plan *p, int64_t at_least)
+static void plan_blocks(Lower *l, Plan *p, int64_t at_least)
 {
     Blocks *b = &p->cut;
     int64_t most = SUMS_ROWS / b->rows - 1;
@@ -135,7 +136,7 @@ static void plan_blocks(Plan *p, int64_t at_least)
     blocks = blocks > b->tiles ? b->tiles : blocks;
     b->block = (b->tiles + blocks - 1) / blocks;
     if (at_least > 1)
-        b->block = even_block(b->tiles, b->block);
+        b->block = even_block(b->tiles, b->block, l->program->max_threads);
     b->blocks = (b->tiles + b->block - 1) / b->block;
 }
 
@@ -165,7 +166,7 @@ static void plan_tasks(Lower *l, Plan *p)
     int64_t weights = c->taps * c->run * c->columns.extent * 4;
     bool fits = weights <= l->target->l2_bytes / 2;
     p->by_rows = panels < 2 || (fits && p->cut.tiles > panels);
-    plan_blocks(p, p->by_rows ? TASKS : 1);
+    plan_blocks(l, p, p->by_rows ? TASKS : 1);
     p->tasks = p->by_rows ? p->cut.blocks : panels;
 }
 
@@ -193,7 +194,8 @@ static void plan_inputs(Lower *l, const Plan *p, const Spot *spot, const TilePla
                         Index from, Stretch *stretch)
 {
     const Contraction *c = p->c;
-    int64_t rows = c->rows.axis[c->rows.n - 1].extent;
+    int64_t extent = c->rows.axis[c->rows.n - 1].extent;
+    int64_t rows = p->cut.blocks > 1 ? blocks_row(&p->cut) : extent;
     Index inputs;
     if (c->inputs_follow && stretch->count == c->run) {
         inputs = index_plus(tile->at.index[c->a], tile->rows * c->run);
@@ -415,7 +417,7 @@ static Axis *outer_tasks(Contraction *c)
 static void build_outer_tasks(Lower *l, Plan *p, Axis *axis)
 {
     At at = at_origin(l, 1, NULL);
-    plan_blocks(p, 1);
+    plan_blocks(l, p, 1);
     plan_stretch(l, p);
     at_move(&at, l->operands, axis, lower_tasks(l, axis->extent));
     *axis = (Axis){.extent = 1};
@@ -465,7 +467,7 @@ void contraction_tiles(Lower *l, Contraction *c, At at)
 {
     Plan p = {.c = c};
     plan_tiles(l, &p);
-    plan_blocks(&p, 1);
+    plan_blocks(l, &p, 1);
     plan_stretch(l, &p);
     all_blocks(l, &p, at, c->columns.extent);
 }
@@ -474,7 +476,7 @@ void contraction_rows(Lower *l, Contraction *c, At at)
 {
     Plan p = {.c = c};
     plan_tiles(l, &p);
-    plan_blocks(&p, 1);
+    plan_blocks(l, &p, 1);
     c->sums = c->sink;
     const IVar *block = build_for(&l->b, "block", p.cut.blocks, false);
     build_by_rows(l, &p, at, index_var(block));

@@ -1,7 +1,7 @@
 /* One tile of a contraction: every accumulator a register of its own. */
 #include "passes/contraction.h"
 
-enum { MAX_ROWS = 16, MAX_VECTORS = 12, LINE = 16 };
+enum { MAX_ROWS = 16, MAX_VECTORS = 12 };
 
 typedef struct Tile {
     const Contraction *c;

@@ -13,8 +13,6 @@
  * Both add the same terms in the same order. */
 #include "passes/lower_winograd.h"
 
-enum { LINE = 16 }; /* f32 */
-
 /* G w of a row of points, for one input channel and one vector of outputs; `from` is the
  * weight's element at the first window position. What belongs to other rows is not read, and
  * so not worked out (simplify). */
@@ -53,12 +51,6 @@ static Index weights_from(const Wino *w, Index panel, Part part)
     Index at = index_mul(panel, g->inputs * channel);
     at = index_add(at, index_mul(part.block, g->v_tile * channel));
     return index_add(at, index_mul(part.within, g->part * channel));
-}
-
-/* The kind of the tiles that have a point of this number along a side. */
-static int kind_of_point(const Side *side, int point)
-{
-    return point < side->points[REST] ? REST : WHOLE;
 }
 
 /* ---- by parts ----------------------------------------------------------- */
@@ -120,7 +112,7 @@ static void build_by_parts(Lower *l, const Wino *w, const Panel *panel)
     part.within = index_var(build_for(&l->b, "part", g->v_tile / g->part, false));
     for (int row = 0; row < side_points(&g->down); row++) {
         build_weights(l, w, row, panel->number, part);
-        each_point(l, w, panel, kind_of_point(&g->down, row), index_const(row),
+        each_point(l, w, panel, side_kind(&g->down, row), index_const(row),
                    TILE_multiply, part);
     }
     build_end(&l->b);
@@ -145,8 +137,8 @@ static void move_sums(Lower *l, const Wino *w, Pass *pass, Move move)
     const Winograd *g = &w->g;
     const Reg **sum = pass->sum;
     for (int q = pass->first; q < pass->first + pass->count; q++) {
-        Tiles tiles = winograd_tiles(g, kind_of_point(&g->down, pass->row),
-                                     kind_of_point(&g->across, q));
+        Tiles tiles = winograd_tiles(g, side_kind(&g->down, pass->row),
+                                     side_kind(&g->across, q));
         for (int64_t t = tiles.first; t < tiles.first + tiles.count; t++, sum++) {
             Index at = index_const((pass->row * g->b.points + q) * g->m_point + t * g->width);
             if (move == MOVE_in)
@@ -172,8 +164,8 @@ static void multiply_points(Lower *l, const Wino *w, const Pass *pass, Index v,
         if ((q - pass->first) % 2 == 0)
             transform_rows(&l->b, l->target, &g->b.g, g->b.points, g->b.taps,
                            (Range){q, q + 2 < end ? q + 2 : end}, column, u);
-        Tiles tiles = winograd_tiles(g, kind_of_point(&g->down, pass->row),
-                                     kind_of_point(&g->across, q));
+        Tiles tiles = winograd_tiles(g, side_kind(&g->down, pass->row),
+                                     side_kind(&g->across, q));
         const Expr *weight = build_let(&l->b, "u", u[q]);
         for (int64_t t = tiles.first; t < tiles.first + tiles.count; t++, sum++) {
             int64_t from = (pass->row * g->b.points + q) * g->v_point + t * g->v_tile;

@@ -95,10 +95,12 @@ bool rows_are_even(const Graph *graph, const Value *conv)
 
 /* ---- blocks ------------------------------------------------------------- */
 
+/* Tiles of a block; where blocks are even, one more where they have fewer rows. */
+enum { LEAST = 4, MOST = 8 };
+
 /* Weights are read by every block again, from the second-level cache or the next: of blocks
  * that two and four threads (if so many may come) share as evenly the larger. Sums of inputs
  * and products of a block wait in the second. */
-enum { LEAST = 4, MOST = 8 }; /* tiles of a block */
 static int64_t tiles_of_block(int64_t tiles, int max_threads)
 {
     int64_t best = LEAST;

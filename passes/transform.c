@@ -3,7 +3,8 @@
  * Note [Points of either sign]: a polynomial's values at p and -p are e + o and
  * e - o, its even and odd part. So the rows of an interpolation's B^T come in pairs
  * of equal magnitudes, and the columns of its A^T do; each pair costs two sums and
- * one chain, not two chains. The pairs are found in the numbers. */
+ * one chain, not two chains; or, where an odd part is one product, two multiply-adds on
+ * the even one. The pairs are found in the numbers. */
 #include "passes/transform.h"
 #include "passes/nest.h"
 #include <math.h>

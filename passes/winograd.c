@@ -66,6 +66,11 @@ int side_points(const Side *side)
     return (int)(side->points[REST] + side->points[WHOLE]);
 }
 
+int side_kind(const Side *side, int point)
+{
+    return point < side->points[REST] ? REST : WHOLE;
+}
+
 Region winograd_region(const Winograd *g, int down, int across)
 {
     const int64_t *rows = g->down.count, *columns = g->across.count;
@@ -116,8 +121,8 @@ static bool panels_are_better(const Winograd *g, const Target *target)
  * 59 and 168). More threads have less to do each, and share. */
 bool winograd_copies_inputs(const Winograd *g, int max_threads)
 {
-    enum { FEW = 3 };
-    return g->online && max_threads > 1 && max_threads <= FEW;
+    enum { FEW = 3, FEW_TILES = 16 };
+    return g->online && g->tiles <= FEW_TILES && max_threads > 1 && max_threads <= FEW;
 }
 
 bool schedule_is_winograd(Schedule s)
@@ -132,8 +137,7 @@ int winograd_points_held(const Winograd *g, const Target *target, int first)
     most = most < MAX_TILE_SUMS ? most : MAX_TILE_SUMS;
     int point = first, down = g->down.points[REST] ? REST : WHOLE;
     for (; point < side_points(&g->across); point++) {
-        int across = point < g->across.points[REST] ? REST : WHOLE;
-        sums += winograd_tiles(g, down, across).count;
+        sums += winograd_tiles(g, down, side_kind(&g->across, point)).count;
         if (sums > most)
             break;
     }

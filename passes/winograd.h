@@ -16,6 +16,8 @@ typedef struct Side {
     int64_t first[TILE_KINDS], points[TILE_KINDS];
 } Side;
 int side_points(const Side *side); /* of all kinds */
+/* The kind of the tiles that have the point of this number. */
+int side_kind(const Side *side, int point);
 /* Whole tiles are the first: where one starts, and which of them a task has. */
 int64_t side_start(const Side *side, int64_t tile);
 int64_t side_tile_of_task(const Side *side, int64_t task);

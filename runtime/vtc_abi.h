@@ -134,8 +134,8 @@ typedef int VtcRun(const void *weights, const void *const *inputs,
                    void *const *outputs, void *workspace,
                    const VtcExecutor *executor);
 
-/* Only steps first..last-1, on a workspace where the earlier ones ran; also
- * VTC_ERR_RANGE. */
+/* Only steps first..last-1, on a workspace where the earlier ones ran, with as many
+ * threads; also VTC_ERR_RANGE. */
 typedef int VtcRunSteps(const void *weights, const void *const *inputs,
                         void *const *outputs, void *workspace,
                         const VtcExecutor *executor, int first, int last);

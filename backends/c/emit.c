@@ -229,7 +229,8 @@ static void place(const Abi *abi, const Step *step, Text *out)
     text_add(out, " */\n");
 }
 
-/* Which copy a task has; of a copied step also which of its tasks it is. */
+/* Which copy a task has: that of the thread whose part it is (vtc_abi.h, VtcExecutor); of a
+ * copied step also which of its tasks it is. */
 static void step_copy(const Step *step, Text *out)
 {
     bool has = false;
@@ -239,7 +240,8 @@ static void step_copy(const Step *step, Text *out)
     if (step->copied)
         text_printf(out, "    int copy = task / %lld;\n    task %%= %lld;\n", tasks, tasks);
     else if (has)
-        text_printf(out, "    int copy = (int)((int64_t)task * c->copies / %lld);\n", tasks);
+        text_printf(out, "    int copy = (int)((((int64_t)task + 1) * c->copies - 1) / %lld);\n",
+                    tasks);
 }
 
 static void step_task(const Abi *abi, const Step *step, int i, Text *out)

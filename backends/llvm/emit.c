@@ -327,7 +327,8 @@ typedef struct Given {
     LLVMValueRef task, thread, copy; /* words; task: of the kernel's */
 } Given;
 
-/* Which copy a task has; of a copied step also which of its tasks it is. */
+/* Which copy a task has: that of the thread whose part it is (vtc_abi.h, VtcExecutor); of a
+ * copied step also which of its tasks it is. */
 static Given task_given(const Unit *u, LLVMValueRef function, const Step *step)
 {
     LLVMValueRef task = LLVMGetParam(function, 1), tasks = llvm_int(u, step->kernel->tasks);
@@ -342,7 +343,9 @@ static Given task_given(const Unit *u, LLVMValueRef function, const Step *step)
             LLVMValueRef at = LLVMBuildStructGEP2(u->b, u->call, LLVMGetParam(function, 0), 4,
                                                   "");
             LLVMValueRef copies = LLVMBuildLoad2(u->b, u->i32, at, "");
-            LLVMValueRef part = LLVMBuildNSWMul(u->b, task, copies, "");
+            LLVMValueRef next = LLVMBuildNSWAdd(u->b, task, llvm_int(u, 1), "");
+            LLVMValueRef part = LLVMBuildNSWMul(u->b, next, copies, "");
+            part = LLVMBuildNSWSub(u->b, part, llvm_int(u, 1), "");
             g.copy = as_word(u, LLVMBuildSDiv(u->b, part, tasks, ""));
         }
     return g;

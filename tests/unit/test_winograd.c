@@ -324,7 +324,7 @@ static int parts_of_row(const Winograd *g, const Target *target)
         count = winograd_points_held(g, target, first);
         CU_ASSERT_FATAL(count > 0);
         for (int p = first; p < first + count; p++)
-            sums += winograd_tiles(g, REST, p < g->across.points[REST] ? REST : WHOLE).count;
+            sums += winograd_tiles(g, REST, side_kind(&g->across, p)).count;
         CU_ASSERT(sums <= target->tile_rows * target->tile_vectors);
     }
     return parts;
