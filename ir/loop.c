@@ -546,3 +546,11 @@ bool program_has_copies(const Program *p)
             return true;
     return false;
 }
+
+bool step_has_copy(const Step *step)
+{
+    for (int i = 0; i < step->args.n; i++)
+        if (step->args.at[i].buffer == BUF_copy)
+            return true;
+    return false;
+}

@@ -314,6 +314,7 @@ int64_t step_macs(const Step *step);
 /* Does it call a library? */
 bool program_has_products(const Program *program);
 bool program_has_copies(const Program *program); /* steps that are copied */
+bool step_has_copy(const Step *step); /* an argument that moves with the copy */
 
 /* loop_eval.c: memory of one run. inputs and outputs by port. */
 typedef struct Memory {

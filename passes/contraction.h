@@ -26,8 +26,9 @@ typedef struct Blocks {
     int64_t most;          /* rows of the largest block */
 } Blocks;
 int64_t blocks_row(const Blocks *blocks); /* rows from one block to the next */
-/* The largest share of so many threads in blocks of so many tiles, in parts of an even one. */
-double blocks_unevenness(int64_t tiles, int64_t block, int threads);
+/* Tiles of a block, from `least` to `most`, that two and four threads, if so many may come,
+ * share most evenly; the more of those that do alike. */
+int64_t blocks_even(int64_t tiles, int64_t least, int64_t most, int max_threads);
 
 typedef struct Contraction {
     int a, b, bias, table;  /* operands; -1 none */

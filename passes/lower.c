@@ -352,7 +352,7 @@ void lower_close(Lower *l)
                  .unfinished = unfinished};
     for (int i = 0; i < l->operands; i++)
         VEC_PUSH(l->arena, step.args, operand_arg(l, i));
-    for (int i = 0; i < l->operands; i++)
+    for (int i = 0; i < l->operands; i++) /* what writes copies makes them all */
         step.copied = step.copied || (step.args.at[i].buffer == BUF_copy &&
                                       l->kernel->params.at[i].access != ACCESS_read);
     settle_aliasing(l, &step);

@@ -97,7 +97,8 @@ static void plan_tiles(Lower *l, Plan *p)
     p->narrow = columns % c->panel;
 }
 
-double blocks_unevenness(int64_t tiles, int64_t block, int threads)
+/* The largest share of so many threads, in parts of an even one. */
+static double unevenness(int64_t tiles, int64_t block, int threads)
 {
     int64_t blocks = (tiles + block - 1) / block, most = 0;
     for (int64_t t = 0; t < threads; t++) {
@@ -108,18 +109,16 @@ double blocks_unevenness(int64_t tiles, int64_t block, int threads)
     return (double)(most * threads) / (double)tiles;
 }
 
-/* Of blocks of at most so many tiles those that two and four threads, if so many may come,
- * share most evenly. */
-static int64_t even_block(int64_t tiles, int64_t most, int max_threads)
+int64_t blocks_even(int64_t tiles, int64_t least, int64_t most, int max_threads)
 {
     int64_t best = most;
-    double least = INFINITY;
-    for (int64_t block = most; block > most * 3 / 4; block--) {
+    double evenest = INFINITY;
+    for (int64_t block = most; block >= least; block--) {
         double uneven = 0;
         for (int threads = 2; threads <= 4 && threads <= max_threads; threads += 2)
-            uneven += blocks_unevenness(tiles, block, threads);
-        if (uneven < least) {
-            least = uneven;
+            uneven += unevenness(tiles, block, threads);
+        if (uneven < evenest) {
+            evenest = uneven;
             best = block;
         }
     }
@@ -136,7 +135,7 @@ static void plan_blocks(Lower *l, Plan *p, int64_t at_least)
     blocks = blocks > b->tiles ? b->tiles : blocks;
     b->block = (b->tiles + blocks - 1) / blocks;
     if (at_least > 1)
-        b->block = even_block(b->tiles, b->block, l->program->max_threads);
+        b->block = blocks_even(b->tiles, b->block * 3 / 4 + 1, b->block, l->program->max_threads);
     b->blocks = (b->tiles + b->block - 1) / b->block;
 }
 

@@ -15,12 +15,10 @@
  * size has its own transforms, and all share the products of the points they have in common.
  *
  * The weights U are transformed at compile time, or (online) by the task that
- * multiplies with them, some input channels at a time: they then come from memory
- * in 9, not points, elements each.
+ * multiplies with them (lower_winograd_online.c).
  *
- * Inputs are read
- * through a table of pixels, as in lower_contract.c, [Row offsets from a table].
- * Both forms give the same bits. */
+ * Inputs are read through a table of pixels, as in lower_contract.c, [Row offsets from a
+ * table]. Both forms give the same bits. */
 #include "passes/lower_winograd.h"
 
 /* ---- inputs ------------------------------------------------------------ */

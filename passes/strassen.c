@@ -1,7 +1,6 @@
 /* The geometry of products by Strassen's algorithm. */
 #include "passes/strassen.h"
 #include "passes/layout.h"
-#include <math.h>
 
 static int channel_of(const Value *v)
 {
@@ -95,27 +94,10 @@ bool rows_are_even(const Graph *graph, const Value *conv)
 
 /* ---- blocks ------------------------------------------------------------- */
 
-/* Tiles of a block; where blocks are even, one more where they have fewer rows. */
+/* Tiles of a block; where blocks are even, one more where they have fewer rows. Weights are
+ * read by every block again, from the second-level cache or the next; sums of inputs and
+ * products of a block wait in the second. */
 enum { LEAST = 4, MOST = 8 };
-
-/* Weights are read by every block again, from the second-level cache or the next: of blocks
- * that two and four threads (if so many may come) share as evenly the larger. Sums of inputs
- * and products of a block wait in the second. */
-static int64_t tiles_of_block(int64_t tiles, int max_threads)
-{
-    int64_t best = LEAST;
-    double least = INFINITY;
-    for (int64_t block = LEAST; block <= MOST; block++) {
-        double uneven = 0;
-        for (int threads = 2; threads <= 4 && threads <= max_threads; threads += 2)
-            uneven += blocks_unevenness(tiles, block, threads);
-        if (uneven <= least) {
-            least = uneven;
-            best = block;
-        }
-    }
-    return best < tiles ? best : tiles;
-}
 
 /* The fewest blocks of as many rows each, as many for each of two threads, or of four if so
  * many may come; 0: there are none. */
@@ -144,7 +126,8 @@ static Blocks blocks_of(int64_t rows, int64_t width, const Target *target, int m
     } else {
         b.tiles = rows / b.rows;
         b.rest = rows % b.rows;
-        b.block = tiles_of_block(b.tiles, max_threads);
+        b.block = blocks_even(b.tiles, LEAST, MOST, max_threads);
+        b.block = b.block < b.tiles ? b.block : b.tiles;
         b.blocks = (b.tiles + b.block - 1) / b.block;
     }
     b.most = blocks_row(&b) + b.rest;

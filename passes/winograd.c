@@ -198,7 +198,7 @@ Winograd winograd_of(const Value *v, Schedule schedule, const Target *target)
     g.down = side_of(w.out_h, &g.b);
     g.across = side_of(w.out_w, &g.b);
     g.tiles = g.down.tiles * g.across.tiles;
-    g.by_panels = g.online;
+    g.by_panels = g.online; /* else it takes the panels to tell */
     if (g.online)
         plan_online(&g, target);
     g.panels = (g.outputs + g.width - 1) / g.width;

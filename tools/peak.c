@@ -106,9 +106,8 @@ static void add_read(Program *p)
     maker_end(&m, BUF_workspace, BUF_output);
 }
 
-/* acc[k] = acc[k] * a + b: each chain begins elsewhere, so that none is another. */
-/* Each sum takes a product of the next one: what was the same in every turn would be worked
- * out once where products and sums are two instructions. */
+/* acc[k] = acc[k + 1] * a + acc[k]: each sum takes a product of the next one, for what was the
+ * same in every turn would be worked out once where products and sums are two instructions. */
 static void add_multiply(Program *p)
 {
     Maker m = maker_begin(p, "multiply");

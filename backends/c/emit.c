@@ -233,13 +233,10 @@ static void place(const Abi *abi, const Step *step, Text *out)
  * copied step also which of its tasks it is. */
 static void step_copy(const Step *step, Text *out)
 {
-    bool has = false;
-    for (int a = 0; a < step->args.n; a++)
-        has = has || step->args.at[a].buffer == BUF_copy;
     long long tasks = (long long)step->kernel->tasks;
     if (step->copied)
         text_printf(out, "    int copy = task / %lld;\n    task %%= %lld;\n", tasks, tasks);
-    else if (has)
+    else if (step_has_copy(step))
         text_printf(out, "    int copy = (int)((((int64_t)task + 1) * c->copies - 1) / %lld);\n",
                     tasks);
 }

@@ -338,16 +338,14 @@ static Given task_given(const Unit *u, LLVMValueRef function, const Step *step)
         g.task = as_word(u, LLVMBuildSRem(u->b, task, tasks, ""));
         return g;
     }
-    for (int a = 0; a < step->args.n; a++)
-        if (step->args.at[a].buffer == BUF_copy && !g.copy) {
-            LLVMValueRef at = LLVMBuildStructGEP2(u->b, u->call, LLVMGetParam(function, 0), 4,
-                                                  "");
-            LLVMValueRef copies = LLVMBuildLoad2(u->b, u->i32, at, "");
-            LLVMValueRef next = LLVMBuildNSWAdd(u->b, task, llvm_int(u, 1), "");
-            LLVMValueRef part = LLVMBuildNSWMul(u->b, next, copies, "");
-            part = LLVMBuildNSWSub(u->b, part, llvm_int(u, 1), "");
-            g.copy = as_word(u, LLVMBuildSDiv(u->b, part, tasks, ""));
-        }
+    if (step_has_copy(step)) {
+        LLVMValueRef at = LLVMBuildStructGEP2(u->b, u->call, LLVMGetParam(function, 0), 4, "");
+        LLVMValueRef copies = LLVMBuildLoad2(u->b, u->i32, at, "");
+        LLVMValueRef next = LLVMBuildNSWAdd(u->b, task, llvm_int(u, 1), "");
+        LLVMValueRef part = LLVMBuildNSWMul(u->b, next, copies, "");
+        part = LLVMBuildNSWSub(u->b, part, llvm_int(u, 1), "");
+        g.copy = as_word(u, LLVMBuildSDiv(u->b, part, tasks, ""));
+    }
     return g;
 }
 

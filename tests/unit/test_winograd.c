@@ -591,7 +591,7 @@ static const char *scratch_errors(Arena *arena, BufferKind buffer, int64_t strid
     Program *p = program_of(arena, &wide_target, k);
     p->max_threads = 4;
     p->workspace_bytes = workspace;
-    p->steps.at[0].copied = buffer == BUF_copy;
+    p->steps.at[0].copied = buffer != BUF_scratch;
     p->steps.at[0].args.at[0] = (Arg){buffer, 0, 64, stride};
     return errors_of(p);
 }
@@ -606,6 +606,9 @@ static void test_scratch(void)
         CU_ASSERT_PTR_NOT_NULL(strstr(scratch_errors(arena, b, 32, 4096), "scratch lies apart"));
         CU_ASSERT_PTR_NOT_NULL(strstr(scratch_errors(arena, b, 64, 4 * 64), "inside its buffer"));
     }
+    CU_ASSERT_PTR_NULL(strstr(scratch_errors(arena, BUF_copy, 64, 4096), "writes copies alone"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(scratch_errors(arena, BUF_output, 64, 4096),
+                                  "writes copies alone"));
     arena_free(arena);
 }
 
