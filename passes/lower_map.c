@@ -205,7 +205,12 @@ static void lower_copy(Lower *l)
             nest.axis[d].step[source] = from[d];
         }
     }
-    map_nest(l, &nest, at, body_copy, &source);
+    nest_sort(&nest);
+    nest_coalesce(&nest, 0);
+    if (nest_transposes(l, &nest, source))
+        lower_transpose(l, &nest, at, source);
+    else
+        map_nest(l, &nest, at, body_copy, &source);
 }
 
 void lower_map(Lower *l)
