@@ -1,0 +1,23 @@
+/* Runs a network a few times on several threads; compiled, like the network and the
+ * runtime, with the thread sanitizer, which tells what two tasks of a step both touch. */
+#include NETWORK_HEADER
+#include "bench.h"
+#include "session.h"
+#include <stdio.h>
+
+int main(void)
+{
+    enum { THREADS = 4, RUNS = 3 };
+    VtcSession session;
+    VtcError error;
+    int status = vtc_session_open(&session, &NETWORK, NULL, THREADS, &error);
+    if (status != VTC_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        return 2;
+    }
+    vtc_bench_pattern(&session);
+    for (int i = 0; i < RUNS && status == VTC_OK; i++)
+        status = vtc_session_run(&session, &error);
+    vtc_session_close(&session);
+    return status != VTC_OK;
+}
