@@ -42,14 +42,17 @@ static bool is_pointwise(const Value *conv)
            !window_leaves_map(&w);
 }
 
-static bool is_rows(const Value *v)
+/* A matrix, or one of each head. */
+static bool is_matrix(const Value *v, int rank)
 {
-    return v->type.shape.rank == 3 && v->type.shape.dim[0] == 1 && v->type.dtype == DT_f32;
+    return v->type.shape.rank == rank && v->type.shape.dim[0] == 1 && v->type.dtype == DT_f32;
 }
 
 /* The scores of a softmax over pixels, [1,L,HW], from the map that is pooled. */
 static bool match_pooling(const Value *s, const Value *map, Attention *a)
 {
+    if (a->rows != 1)
+        return false;
     a->map = map;
     a->scores = unreshaped(s);
     a->tokens = s->type.shape.dim[1];
@@ -64,22 +67,25 @@ static bool match_pooling(const Value *s, const Value *map, Attention *a)
     if (s->op != OP_matmul || !s->attr.transpose_a || s->attr.transpose_b)
         return false;
     a->matrix = s->args[0];
-    return unreshaped(s->args[1]) == unreshaped(map) && is_rows(a->matrix) &&
+    return unreshaped(s->args[1]) == unreshaped(map) && is_matrix(a->matrix, 3) &&
            shape_equal(&s->args[1]->type.shape, &map->type.shape);
 }
 
-/* The scores of a softmax over tokens, [1,HW,L]. */
+/* The scores of a softmax over tokens, [1,HW,L], of each head. */
 static bool match_mixing(const Value *s, const Value *values, Attention *a)
 {
     if (s->op != OP_matmul || !s->attr.transpose_a || s->attr.transpose_b ||
-        !is_rows(s->args[0]) || !is_rows(s->args[1]))
+        !is_matrix(s->args[0], a->rows + 2) || !is_matrix(s->args[1], a->rows + 2) ||
+        s->args[0]->type.shape.dim[1] != s->args[1]->type.shape.dim[1] ||
+        (a->rows > 1 && values->type.shape.dim[1] != s->type.shape.dim[1]))
         return false;
     a->scores = s;
     a->map = s->args[0];
     a->matrix = s->args[1];
     a->values = values;
-    a->pixels = s->type.shape.dim[1];
-    a->tokens = s->type.shape.dim[2];
+    a->pixels = s->type.shape.dim[a->rows];
+    a->tokens = s->type.shape.dim[a->rows + 1];
+    a->heads = a->rows > 1 ? s->type.shape.dim[1] : 1;
     return true;
 }
 
@@ -136,7 +142,7 @@ static void cut_pooling(Attention *a)
 
 static bool cut(Attention *a)
 {
-    a->channels = a->map->type.shape.dim[1];
+    a->channels = a->map->type.shape.dim[a->rows];
     if (a->tokens < 2 || a->tokens > MOST_TOKENS || a->channels < 2 || a->pixels < LEAST_PIXELS ||
         a->pixels < 2 * a->tokens)
         return false;
@@ -152,11 +158,15 @@ static bool cut(Attention *a)
 static bool describe(const Value *product, Attention *a)
 {
     *a = (Attention){0};
+    int rank = product->type.shape.rank;
     if (product->op != OP_matmul || product->attr.transpose_a || !product->attr.transpose_b ||
-        !is_rows(product) || !is_rows(product->args[0]) || !is_rows(product->args[1]))
+        rank < 3 || rank > 4 || !is_matrix(product, rank) || !is_matrix(product->args[0], rank) ||
+        !is_matrix(product->args[1], rank))
         return false;
+    a->rows = rank - 2;
+    a->heads = 1;
     const Value *s = softmax_argument(product->args[1], a), *x = product->args[0];
-    a->channels_last = product->place.stride[1] == 1;
+    a->channels_last = product->place.stride[a->rows] == 1;
     Attention mixing = *a;
     if (!s || (match_pooling(s, x, a) && cut(a)))
         return s;
@@ -196,11 +206,16 @@ bool attention_of(const Group *group, Attention *a)
 
 bool attention_is_channels_last(const Attention *a)
 {
-    return a->map->place.stride[1] == 1;
+    return a->map->place.stride[a->rows] == 1;
 }
 
-/* The scores of a chunk, by token too where they are computed so; over pixels also how much each token's sums shrink and, while
- * tasks are put together, their weights. */
+int64_t attention_head_step(const Attention *a, const Value *operand)
+{
+    return a->rows > 1 ? operand->place.stride[1] : 0;
+}
+
+/* The scores of a chunk, by token too where they are computed so; over pixels also how much
+ * each token's sums shrink and, while tasks are put together, their weights. */
 Temporary attention_temporary(const Attention *a)
 {
     int64_t scores = temporary_align(a->chunk * a->tokens * 4);

@@ -16,7 +16,11 @@ typedef struct Attention {
     const Value *matrix;  /* M, [1,C,L], or the convolution's weight */
     const Value *bias;    /* of the convolution; NULL none */
     const Value *values;  /* V, [1,D,L], of a softmax over tokens; NULL: over pixels */
-    int64_t pixels, channels, tokens;
+    /* Over tokens there may be heads, [1,heads,C,HW] and so on, each by itself: `rows` is the
+     * dimension of C, then 2, else 1. */
+    int rows;
+    int64_t heads;
+    int64_t pixels, channels, tokens; /* channels of a head */
     int64_t least;        /* as softmax clamps its exponents */
     bool channels_last;   /* the result's channels are neighbours (once it has a layout) */
     int64_t chunk, chunks; /* pixels of a chunk; chunks */
@@ -34,6 +38,8 @@ bool attention_match(const Graph *graph, const Value *product, Attention *attent
 bool attention_of(const Group *group, Attention *attention);
 /* X as it lies: its channels are neighbours. */
 bool attention_is_channels_last(const Attention *attention);
+/* From one head of an operand to the next, in elements. */
+int64_t attention_head_step(const Attention *attention, const Value *operand);
 /* Over pixels, where they are neighbours in X: lanes of the scores lie along them first. */
 bool attention_scores_by_token(const Attention *attention);
 Temporary attention_temporary(const Attention *attention);

@@ -447,13 +447,20 @@ static void prepare_chain_argument(Layouter *l, Value *v, int i)
 
 /* ---- scores, softmax and what reads it --------------------------------- */
 
+/* Rows of a matrix as its neighbours; of several heads' matrices, all heads' at a column. */
+static Wish columns_first(int rank)
+{
+    return rank == 3 ? channels_last(3) : (Wish){true, {0, 3, 1, 2}};
+}
+
 /* Over pixels, the order of the map. Over tokens the reader's wish, else the map's. */
 static Wish attention_order(const Attention *a, const Wish *wish)
 {
+    int rank = a->rows + 2;
     bool last = attention_is_channels_last(a);
     if (a->values && wish->any)
-        last = wish->order[2] != 2;
-    return last ? channels_last(3) : row_major(3);
+        last = wish->order[rank - 1] != rank - 1;
+    return last ? columns_first(rank) : row_major(rank);
 }
 
 /* Lanes of scores lie along the tokens, or along the pixels of a result that has them
@@ -461,14 +468,16 @@ static Wish attention_order(const Attention *a, const Wish *wish)
 static void prepare_attention(Layouter *l, Value *product, const Attention *a, const Wish *order)
 {
     Value *first = first_of_group(l, product), *values = product->args[0];
-    Wish rows = row_major(3), last = channels_last(3);
-    bool by_token = !a->values || order->order[2] == 1;
+    int columns = a->rows + 1;
+    Wish rows = row_major(columns + 1), last = columns_first(columns + 1);
+    bool by_channel = order->order[columns] == a->rows;
     for (int i = 0; i < first->nargs; i++) {
         Value *m = first->args[i];
-        if (m == a->matrix && first->op == OP_matmul && by_token && !dense_in(m, 2))
+        if (m == a->matrix && first->op == OP_matmul && (!a->values || by_channel) &&
+            !dense_in(m, columns))
             value_set_arg(first, i, copy_before(l, first, m, &rows));
     }
-    if (a->values && order->order[2] == 1 && !dense_in(values, 1))
+    if (a->values && by_channel && !dense_in(values, a->rows))
         value_set_arg(product, 0, copy_before(l, first, values, &last));
 }
 

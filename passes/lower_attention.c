@@ -1,7 +1,7 @@
 /* Lowering of scores, softmax and the product that reads it as one step (over tokens),
  * or two (over pixels); passes/attention.h.
  *
- *     over tokens: for each chunk of pixels (a task):
+ *     over tokens: for each chunk of pixels (a task), for each head:
  *         S[pixel][token] = X M
  *         S = softmax of each row
  *         result[.. pixel] = chain(V S^T)
@@ -30,6 +30,7 @@ typedef struct Fused {
     int parts, weights;  /* what tasks leave; scratch: [task][token], and shrink */
     Index part;          /* the task's, in parts */
     int64_t pixels;      /* of the chunk that is built */
+    Index head;
 } Fused;
 
 /* ---- expressions ------------------------------------------------------- */
@@ -75,16 +76,31 @@ static void open_map(Lower *l, Fused *f)
     f->bias = f->a.bias ? lower_operand(l, f->a.bias, true) : -1;
 }
 
+/* Steps along the rows of an operand, then along its columns. */
+static const int64_t *steps_of(const Fused *f, const Value *v)
+{
+    return &v->place.stride[f->a.rows];
+}
+
+/* Moves X and M to the head, and X to the chunk. */
+static void move_to_scores(const Fused *f, At *at, Index chunk)
+{
+    const Attention *a = &f->a;
+    Index head = index_mul(f->head, attention_head_step(a, a->map));
+    at->index[f->x] = index_add(head, index_mul(chunk, a->chunk * steps_of(f, a->map)[1]));
+    at->index[f->m] = index_mul(f->head, attention_head_step(a, a->matrix));
+}
+
 /* X M of the chunk into S; packed weights have panels. */
 static void build_scores(Lower *l, const Fused *f, Index chunk)
 {
     const Attention *a = &f->a;
-    const int64_t *step = a->map->place.stride;
+    const int64_t *step = steps_of(f, a->map);
     Contraction c = {.a = f->x, .b = f->m, .bias = f->bias, .table = -1, .sink = f->s,
                      .sums = -1, .groups = 1, .group = {.extent = 1}, .taps = 1,
-                     .run = a->channels, .run_step = step[1], .lanes = l->target->lanes,
+                     .run = a->channels, .run_step = step[0], .lanes = l->target->lanes,
                      .panel = l->target->lanes * l->target->tile_vectors,
-                     .b_step = a->matrix->place.stride[1]};
+                     .b_step = steps_of(f, a->matrix)[0]};
     if (a->matrix->layout.kind == LAYOUT_panels) {
         Panels p = panels_of(a->matrix, 1, a->matrix->layout.panel);
         c.packed = true;
@@ -94,14 +110,14 @@ static void build_scores(Lower *l, const Fused *f, Index chunk)
     c.rows.operands = l->operands;
     c.rows.n = 1;
     c.rows.axis[0] = (Axis){.extent = f->pixels};
-    c.rows.axis[0].step[f->x] = step[2];
+    c.rows.axis[0].step[f->x] = step[1];
     c.rows.axis[0].step[f->s] = a->tokens;
     c.columns = (Axis){.extent = a->tokens};
     c.columns.step[f->m] = c.columns.step[f->s] = 1;
     if (f->bias >= 0)
         c.columns.step[f->bias] = 1;
     At at = at_origin(l, 1, NULL);
-    at.index[f->x] = index_mul(chunk, a->chunk * step[2]);
+    move_to_scores(f, &at, chunk);
     contraction_rows(l, &c, at);
 }
 
@@ -109,25 +125,25 @@ static void build_scores(Lower *l, const Fused *f, Index chunk)
 static void build_scores_by_token(Lower *l, const Fused *f, Index chunk, int sink)
 {
     const Attention *a = &f->a;
-    const int64_t *map = a->map->place.stride, *matrix = a->matrix->place.stride;
+    const int64_t *map = steps_of(f, a->map), *matrix = steps_of(f, a->matrix);
     int64_t packed = a->matrix->layout.kind == LAYOUT_panels ? a->matrix->layout.panel : 0;
     Contraction c = {.a = f->m, .b = f->x, .bias = f->bias, .table = -1, .sink = sink, .sums = -1,
                      .groups = 1, .group = {.extent = 1}, .taps = 1, .run = a->channels,
-                     .run_step = packed ? packed : matrix[1], .b_step = map[1],
-                     .lanes = map[2] == 1 ? l->target->lanes : 1};
+                     .run_step = packed ? packed : matrix[0], .b_step = map[0],
+                     .lanes = map[1] == 1 ? l->target->lanes : 1};
     c.panel = c.lanes * l->target->tile_vectors;
     c.rows.operands = l->operands;
     c.rows.n = 1;
     c.rows.axis[0] = (Axis){.extent = a->tokens};
-    c.rows.axis[0].step[f->m] = packed ? 1 : matrix[2];
+    c.rows.axis[0].step[f->m] = packed ? 1 : matrix[1];
     c.rows.axis[0].step[sink] = a->chunk;
     if (f->bias >= 0)
         c.rows.axis[0].step[f->bias] = 1;
     c.columns = (Axis){.extent = f->pixels};
-    c.columns.step[f->x] = map[2];
+    c.columns.step[f->x] = map[1];
     c.columns.step[sink] = 1;
     At at = at_origin(l, 1, NULL);
-    at.index[f->x] = index_mul(chunk, a->chunk * map[2]);
+    move_to_scores(f, &at, chunk);
     contraction_rows(l, &c, at);
 }
 
@@ -135,11 +151,13 @@ static void build_scores_by_token(Lower *l, const Fused *f, Index chunk, int sin
  * not guess the next, so all of it is asked for at once. */
 static void ask_for_map(Lower *l, const Fused *f, Index chunk)
 {
-    const int64_t *step = f->a.map->place.stride;
-    if (!l->target->prefetch || step[2] != 1 || step[1] < 4 * LINE)
+    const int64_t *step = steps_of(f, f->a.map);
+    if (!l->target->prefetch || step[1] != 1 || step[0] < 4 * LINE)
         return;
+    Index from = index_mul(f->head, attention_head_step(&f->a, f->a.map));
     const IVar *channel = build_for(&l->b, "channel", f->a.channels, false);
-    Index from = index_add(index_mul(chunk, f->a.chunk), index_mul(index_var(channel), step[1]));
+    from = index_add(from, index_add(index_mul(chunk, f->a.chunk),
+                                     index_mul(index_var(channel), step[0])));
     for (int64_t i = 0; i < f->pixels; i += LINE)
         build_prefetch(&l->b, NEAR_l2, f->x, index_plus(from, i));
     build_prefetch(&l->b, NEAR_l2, f->x, index_plus(from, f->pixels - 1));
@@ -167,22 +185,34 @@ static void each_chunk(Lower *l, Fused *f, Index chunk, ChunkBody *body)
 
 /* ---- over tokens ------------------------------------------------------- */
 
+/* All lanes of all vectors: those of one width first. */
+static const Expr *across_all(Lower *l, ExprOp op, const char *name, const Expr *const *x, int n)
+{
+    const Expr *all = NULL;
+    for (int i = 0; i < n;) {
+        const Expr *wide = x[i++];
+        for (; i < n && x[i]->type.lanes == wide->type.lanes; i++)
+            wide = build_let(&l->b, name, expr_bin(l->arena, op, wide, x[i]));
+        const Expr *part = across(l, op, wide);
+        all = build_let(&l->b, name, all ? expr_bin(l->arena, op, all, part) : part);
+    }
+    return all;
+}
+
 /* A row of S, a pixel: shares instead of scores. */
 static void build_row(Lower *l, const Fused *f, const Piece *vector, int n, Index row)
 {
-    const Expr *e[MOST_VECTORS], *top = NULL, *sum = NULL;
+    const Expr *e[MOST_VECTORS] = {NULL};
     for (int i = 0; i < n; i++) {
         Index at = index_plus(row, vector[i].start);
         e[i] = build_let(&l->b, "s", load(l, f->s, at, vector[i].lanes));
-        const Expr *most = across(l, EX_max, e[i]);
-        top = build_let(&l->b, "top", top ? expr_bin(l->arena, EX_max, top, most) : most);
     }
+    const Expr *top = across_all(l, EX_max, "top", e, n);
     for (int i = 0; i < n; i++) {
         int lanes = vector[i].lanes;
         e[i] = share_of(l, f, e[i], lanes > 1 ? expr_splat(l->arena, top, lanes) : top);
-        const Expr *part = across(l, EX_add, e[i]);
-        sum = build_let(&l->b, "sum", sum ? expr_bin(l->arena, EX_add, sum, part) : part);
     }
+    const Expr *sum = across_all(l, EX_add, "sum", e, n);
     for (int i = 0; i < n; i++) {
         int lanes = vector[i].lanes;
         const Expr *all = lanes > 1 ? expr_splat(l->arena, sum, lanes) : sum;
@@ -244,25 +274,28 @@ static void build_shares_by_token(Lower *l, const Fused *f)
 static void build_mix(Lower *l, const Fused *f, Index chunk)
 {
     const Attention *a = &f->a;
-    const int64_t *step = a->values->place.stride;
+    const int64_t *step = steps_of(f, a->values);
     Nest nest = nest_of_result(l);
-    Axis channels = nest.axis[1], pixels = nest.axis[2];
+    Axis channels = nest.axis[a->rows], pixels = nest.axis[a->rows + 1];
     At at = at_origin(l, 1, NULL);
+    if (a->rows > 1)
+        at_move(&at, l->operands, &nest.axis[1], f->head);
+    at.index[f->v] = index_mul(f->head, attention_head_step(a, a->values));
     at_move(&at, l->operands, &pixels, index_mul(chunk, a->chunk));
     pixels.extent = f->pixels;
     Contraction c = {.bias = -1, .table = -1, .sink = -1, .sums = -1, .groups = 1,
                      .group = {.extent = 1}, .taps = 1, .run = a->tokens};
     if (f->a.channels_last) {
         c.a = f->s, c.b = f->v;
-        c.run_step = 1, c.b_step = step[2];
+        c.run_step = 1, c.b_step = step[1];
         pixels.step[c.a] = a->tokens;
-        channels.step[c.b] = step[1];
+        channels.step[c.b] = step[0];
         c.rows.axis[0] = pixels;
         c.columns = channels;
     } else {
         c.a = f->v, c.b = f->s;
-        c.run_step = step[2], c.b_step = a->chunk;
-        channels.step[c.a] = step[1];
+        c.run_step = step[1], c.b_step = a->chunk;
+        channels.step[c.a] = step[0];
         pixels.step[c.b] = 1;
         c.rows.axis[0] = channels;
         c.columns = pixels;
@@ -274,15 +307,18 @@ static void build_mix(Lower *l, const Fused *f, Index chunk)
 
 static void mix_chunk(Lower *l, const Fused *f, Index chunk)
 {
-    ask_for_map(l, f, chunk);
+    Fused here = *f;
+    here.head = index_var(build_for(&l->b, "head", f->a.heads, false));
+    ask_for_map(l, &here, chunk);
     if (f->a.channels_last) {
-        build_scores(l, f, chunk);
-        build_shares(l, f);
+        build_scores(l, &here, chunk);
+        build_shares(l, &here);
     } else {
-        build_scores_by_token(l, f, chunk, f->s);
-        build_shares_by_token(l, f);
+        build_scores_by_token(l, &here, chunk, f->s);
+        build_shares_by_token(l, &here);
     }
-    build_mix(l, f, chunk);
+    build_mix(l, &here, chunk);
+    build_end(&l->b);
 }
 
 static void lower_over_tokens(Lower *l, Fused *f)
@@ -408,25 +444,25 @@ static void shrink_sum(Lower *l, const Fused *f, Index channel, Index token, int
 static void build_pooling(Lower *l, const Fused *f, Index chunk)
 {
     const Attention *a = &f->a;
-    const int64_t *step = a->map->place.stride;
+    const int64_t *step = steps_of(f, a->map);
     Axis tokens = {.extent = a->tokens}, channels = {.extent = a->channels};
     tokens.step[f->s] = 1;
-    channels.step[f->x] = step[1];
+    channels.step[f->x] = step[0];
     tokens.step[f->parts] = f->a.channels_last ? a->channels : 1;
     channels.step[f->parts] = f->a.channels_last ? 1 : a->tokens;
     Contraction c = {.a = f->a.channels_last ? f->s : f->x, .b = f->a.channels_last ? f->x : f->s,
                      .bias = -1, .table = -1, .sink = f->parts, .sums = -1, .groups = 1,
                      .group = {.extent = 1}, .taps = 1, .run = f->pixels,
                      .lanes = l->target->lanes, .adds = a->rounds > 1};
-    c.run_step = f->a.channels_last ? a->tokens : step[2];
-    c.b_step = f->a.channels_last ? step[2] : a->tokens;
+    c.run_step = f->a.channels_last ? a->tokens : step[1];
+    c.b_step = f->a.channels_last ? step[1] : a->tokens;
     c.panel = l->target->lanes * l->target->tile_vectors;
     c.rows.operands = l->operands;
     c.rows.n = 1;
     c.rows.axis[0] = f->a.channels_last ? tokens : channels;
     c.columns = f->a.channels_last ? channels : tokens;
     At at = at_origin(l, 1, NULL);
-    at.index[f->x] = index_mul(chunk, a->chunk * step[2]);
+    at.index[f->x] = index_mul(chunk, a->chunk * step[1]);
     at.index[f->parts] = f->part;
     contraction_rows(l, &c, at);
 }

@@ -22,6 +22,10 @@
  *   %m = linear %k, transpose(%w)               [N,L,C]
  *   %s = matmul %x, %m transpose_b              + linear %k, %b, which is one by token
  *
+ * A product's scale is its smaller operand's (the keys', not the scores'):
+ *
+ *   div (matmul %x, %m), c   ->   matmul %x, (div %m, c)           mul alike
+ *
  * What is added to a product over pixels is added in the product's own shape, so that
  * one loop does both:
  *
@@ -155,6 +159,30 @@ static Value *rewrite_linear(Graph *g, Value *s, int query)
     return graph_add(g, s, s, OP_add, NULL, 2, (Value *[]){product, by_key});
 }
 
+/* ---- scales ------------------------------------------------------------- */
+
+/* The operand of a scaled product that is scaled for less; -1: v is none. */
+static int scaled_operand(const Graph *graph, const Value *v)
+{
+    if ((v->op != OP_div && v->op != OP_mul) || v->args[0]->op != OP_matmul ||
+        v->args[0]->uses != 1 || graph_is_output(graph, v->args[0]) ||
+        v->args[1]->op != OP_constant || shape_count(&v->args[1]->type.shape) != 1 ||
+        !shape_equal(&v->type.shape, &v->args[0]->type.shape))
+        return -1;
+    int64_t count[2], all = shape_count(&v->type.shape);
+    for (int i = 0; i < 2; i++)
+        count[i] = shape_count(&v->args[0]->args[i]->type.shape);
+    int less = count[1] <= count[0];
+    return 2 * count[less] <= all ? less : -1;
+}
+
+static Value *scale_operand(Graph *g, Value *v, int operand)
+{
+    Value *product = v->args[0], *args[2] = {product->args[0], product->args[1]};
+    args[operand] = graph_add(g, v, v, v->op, NULL, 2, (Value *[]){args[operand], v->args[1]});
+    return graph_add(g, v, product, OP_matmul, &product->attr, 2, args);
+}
+
 /* ---- sums in the product's shape --------------------------------------- */
 
 /* The argument of a sum that is a product over pixels, spread out as a map. */
@@ -188,11 +216,13 @@ static Value *add_in_shape(Graph *g, Value *sum, int i)
 static Value *rewritten(Graph *g, Value *v)
 {
     int query = query_of(v), product = spread_product(v);
-    int linear_query = linear_query_of(v);
+    int linear_query = linear_query_of(v), scaled = scaled_operand(g, v);
     if (query >= 0)
         return rewrite(g, v, query);
     if (linear_query >= 0)
         return rewrite_linear(g, v, linear_query);
+    if (scaled >= 0)
+        return scale_operand(g, v, scaled);
     return product >= 0 ? add_in_shape(g, v, product) : NULL;
 }
 
@@ -205,6 +235,7 @@ void pass_fuse_projector(Graph *graph, const Target *target)
         Value *by = rewritten(graph, v);
         if (!by)
             continue;
+        by->uses = v->uses;
         graph_replace(graph, v, by);
         graph_remove(graph, v);
     }

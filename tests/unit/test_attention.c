@@ -126,11 +126,57 @@ static void test_projectors(void)
     check_cases(cases, sizeof cases / sizeof *cases, check_projector);
 }
 
+/* Of several heads, each its own scores, whose scale the keys take. */
+static void check_heads(const Case *c, bool channels_last)
+{
+    enum { HEADS = 3 };
+    int hw = c->height * c->width, all = HEADS * c->channels;
+    char conv[256] = "", text[2560];
+    if (channels_last)
+        snprintf(conv, sizeof conv,
+                 "  %%u = weight name=\"u\" : f32[%d,%d,1,1]\n"
+                 "  %%conv = conv2d %%x, %%u : f32[1,%d,%d,%d]\n"
+                 "  %%map = tanh %%conv : f32[1,%d,%d,%d]\n",
+                 all, all, all, c->height, c->width, all, c->height, c->width);
+    snprintf(text, sizeof text,
+             "graph \"g\" {\n"
+             "  %%x = input name=\"x\" : f32[1,%d,%d,%d]\n%s"
+             "  %%k = weight name=\"keys\" : f32[1,%d,%d,%d]\n"
+             "  %%t = weight name=\"values\" : f32[1,%d,%d,%d]\n"
+             "  %%f = reshape %%%s shape=[1,%d,%d,%d] : f32[1,%d,%d,%d]\n"
+             "  %%p = matmul %%f, %%k transpose_a=true : f32[1,%d,%d,%d]\n"
+             "  %%c = constant value=4 : f32[]\n"
+             "  %%s = div %%p, %%c : f32[1,%d,%d,%d]\n"
+             "  %%a = softmax %%s axis=3 : f32[1,%d,%d,%d]\n"
+             "  %%m = matmul %%t, %%a transpose_b=true : f32[1,%d,%d,%d]\n"
+             "  %%sum = add %%f, %%m : f32[1,%d,%d,%d]\n"
+             "  %%y = reshape %%sum shape=[1,%d,%d,%d] : f32[1,%d,%d,%d]\n"
+             "  output \"y\" %%y\n}\n",
+             all, c->height, c->width, conv, HEADS, c->channels, c->tokens, HEADS, c->channels,
+             c->tokens, channels_last ? "map" : "x", HEADS, c->channels, hw, HEADS, c->channels,
+             hw, HEADS, hw, c->tokens, HEADS, hw, c->tokens, HEADS, hw, c->tokens, HEADS,
+             c->channels, hw, HEADS, c->channels, hw, all, c->height, c->width, all, c->height,
+             c->width);
+    for (int i = 0; i < LEVELS; i++)
+        check(text, levels[i], c->fused);
+}
+
+static void test_heads(void)
+{
+    const Case cases[] = {
+        {16, 14, 14, 16, 1}, {16, 9, 17, 32, 1}, {5, 5, 7, 3, 1}, {8, 37, 29, 12, 1},
+        {24, 3, 5, 4, 0}, /* too few pixels */
+        {8, 6, 6, 33, 0},
+    };
+    check_cases(cases, sizeof cases / sizeof *cases, check_heads);
+}
+
 int main(void)
 {
     static const UnitTest tests[] = {
         {"tokenizers in one pass", test_tokenizers},
         {"projectors in one pass", test_projectors},
+        {"projectors of several heads", test_heads},
     };
     return UNIT_RUN(tests);
 }
