@@ -148,19 +148,33 @@ static void kept_loops(Lower *l, const Reduce *r, At at, int from, bool along)
     }
 }
 
+/* A task is an element of the axis; of a long one, some, where it divides. */
+static int64_t tasks_of(int64_t extent)
+{
+    enum { MANY = 256, TASKS = 64, FEW = 8 };
+    int64_t tasks = extent > MANY ? divisor_below(extent, TASKS) : extent;
+    return tasks < FEW ? extent : tasks;
+}
+
 /* The outermost kept axis is shared out, unless it is the vector axis. */
 static At share_out(Lower *l, Reduce *r, bool along)
 {
     At at = at_origin(l, 1, NULL);
-    if (r->kept.n > 1 || (r->kept.n == 1 && along)) {
-        Axis outer = r->kept.axis[0];
-        at_move(&at, l->operands, &outer, lower_tasks(l, outer.extent));
+    if (r->kept.n == 0 || (r->kept.n == 1 && !along)) {
+        lower_tasks(l, 1);
+        return at;
+    }
+    Axis *inner = &r->kept.axis[0], task = *inner;
+    task.extent = tasks_of(inner->extent);
+    inner->extent /= task.extent;
+    for (int i = 0; i < r->kept.operands; i++)
+        task.step[i] *= inner->extent;
+    if (inner->extent == 1) {
         for (int i = 1; i < r->kept.n; i++)
             r->kept.axis[i - 1] = r->kept.axis[i];
         r->kept.n--;
-        return at;
     }
-    lower_tasks(l, 1);
+    at_move(&at, l->operands, &task, lower_tasks(l, task.extent));
     return at;
 }
 
