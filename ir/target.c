@@ -64,6 +64,11 @@ bool target_runs_here(const Target *target)
     return strcmp(host->triple, target->triple) == 0 && target->lanes <= host->lanes;
 }
 
+bool target_has_few_registers(const Target *target)
+{
+    return target->tile_rows * target->tile_vectors < 16;
+}
+
 int target_panel(const Target *target)
 {
     return target->panel ? target->panel : target->lanes * target->tile_vectors;

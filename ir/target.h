@@ -45,6 +45,8 @@ const Target *target_find(const char *name); /* NULL: none; also "native" */
 const Target *target_host(void);             /* by cpuid; portable fallback */
 /* The host's row with everything this very processor has. */
 const Target *target_native(void);
+/* 16 vector registers, not 32, as its register tile tells. */
+bool target_has_few_registers(const Target *target);
 /* Columns of a panel of packed weights; of so many output channels, where an algorithm takes
  * panels that divide them. */
 int target_panel(const Target *target);

@@ -58,11 +58,17 @@ static void ask_row(Lower *l, const Contraction *c, const TilePlace *tile, Index
         for (int64_t column = 0; column < tile->columns; column += LINE)
             build_prefetch(&l->b, NEAR_l2, map, index_plus(at, column));
     }
+    if (!c->rows_follow)
+        return;
+    int64_t step = c->rows.axis[c->rows.n - 1].step[c->a];
+    Index at = index_add(tile->at.index[c->a], index_mul(index_plus(row, tile->rows), step));
+    for (int64_t i = 0; i < c->run; i += LINE)
+        build_prefetch(&l->b, NEAR_l2, c->a, index_plus(at, i));
 }
 
 void tile_ask(Lower *l, const Contraction *c, const TilePlace *tile, Index k, int64_t steps)
 {
-    if (c->maps) {
+    if (c->maps || c->rows_follow) {
         int64_t each = (tile->rows + steps - 1) / steps, whole = tile->rows / each;
         bool some = whole < steps;
         if (some)

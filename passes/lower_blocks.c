@@ -155,6 +155,12 @@ static void plan_stretch(Lower *l, Plan *p)
     }
 }
 
+static bool weights_stay(const Lower *l, const Contraction *c)
+{
+    int64_t weights = c->groups * c->taps * c->run * c->columns.extent * 4;
+    return weights <= l->target->l2_bytes / 2;
+}
+
 /* Tasks share blocks early in a network, when the weights stay in the cache, and
  * panels late, so that wide weights are read once. */
 static void plan_tasks(Lower *l, Plan *p)
@@ -162,9 +168,7 @@ static void plan_tasks(Lower *l, Plan *p)
     enum { TASKS = 32 };
     const Contraction *c = p->c;
     int64_t panels = p->panels + (p->narrow > 0);
-    int64_t weights = c->taps * c->run * c->columns.extent * 4;
-    bool fits = weights <= l->target->l2_bytes / 2;
-    p->by_rows = panels < 2 || (fits && p->cut.tiles > panels);
+    p->by_rows = panels < 2 || (weights_stay(l, c) && p->cut.tiles > panels);
     plan_blocks(l, p, p->by_rows ? TASKS : 1);
     p->tasks = p->by_rows ? p->cut.blocks : panels;
 }
@@ -268,7 +272,7 @@ static int ahead_lines(Lower *l, const Plan *p)
 {
     if (!l->target->prefetch || !p->c->packed)
         return 0;
-    int64_t lines = p->c->panel / LINE * l->target->unroll;
+    int64_t lines = p->c->panel * l->target->unroll / LINE;
     int64_t tiles = p->cut.block + p->cut.fewer;
     return (int)((lines + tiles - 1) / tiles);
 }
@@ -293,15 +297,17 @@ static void build_stretches(Lower *l, const Plan *p, const Spot *spot)
 /* The whole reduction. Where other tiles read the same panel, what is asked for is the next
  * one. Where one tile has all rows, weights are a stream: what is asked for is 12 KB
  * ahead in it, in this panel and beyond (panels lie behind one another, and so do the weights
- * of steps), and read so soon that the first-level cache keeps it. */
+ * of steps), and read so soon that the first-level cache keeps it. Of a single row the
+ * processor reads ahead enough by itself (as measured with AVX2). */
 static Stretch whole_stretch(Lower *l, const Plan *p, const Spot *spot)
 {
     enum { STREAM = 12288 / 4 };
     const Contraction *c = p->c;
     int64_t all = c->run * c->b_step;
     bool alone = p->cut.tiles + (p->cut.rest > 0) == 1 && all > STREAM;
+    bool row = alone && p->cut.rows == 1 && target_has_few_registers(l->target);
     return (Stretch){.whole = true, .count = c->run, .operand = c->b,
-                     .lines = c->taps == 1 ? ahead_lines(l, p) : 0,
+                     .lines = c->taps == 1 && !row ? ahead_lines(l, p) : 0,
                      .ahead = index_plus(spot->at.index[c->b], alone ? STREAM : all),
                      .near = alone ? NEAR_l1 : NEAR_l2};
 }
@@ -482,11 +488,46 @@ void contraction_rows(Lower *l, Contraction *c, At at)
     build_end(&l->b);
 }
 
+/* Groups that read a map which no cache of a core's own holds: a task is some rows for all
+ * of them, not a group, which would skip through the map. */
+static bool shares_rows(const Lower *l, const Contraction *c)
+{
+    return c->groups > 1 && c->rows.n == 1 && c->batch.n == 0 && weights_stay(l, c) &&
+           type_bytes(&l->operand[c->a].value->type) > l->target->l2_bytes;
+}
+
+/* Each group takes one tile of the rows before the next does. */
+static void build_shared_rows(Lower *l, Plan *p)
+{
+    enum { TASKS = 64 };
+    Blocks *b = &p->cut;
+    b->block = 1;
+    b->blocks = b->tiles;
+    p->by_rows = true;
+    p->c->rows_follow = l->target->prefetch && p->c->run_step == 1 && p->c->taps == 1;
+    int64_t tasks = b->blocks < TASKS ? b->blocks : TASKS, each = (b->blocks + tasks - 1) / tasks;
+    tasks = (b->blocks + each - 1) / each;
+    Index task = lower_tasks(l, tasks);
+    Index block = index_var(build_for(&l->b, "block", each, false));
+    block = build_index(&l->b, "block", index_add(index_mul(task, each), block));
+    bool partial = tasks * each > b->blocks;
+    if (partial)
+        build_if_less(&l->b, block, b->blocks);
+    build_outer(l, p, at_origin(l, 1, NULL), block);
+    if (partial)
+        build_end(&l->b);
+    build_end(&l->b);
+}
+
 void contraction_build(Lower *l, Contraction *c)
 {
     Plan p = {.c = c};
     plan_tiles(l, &p);
     Axis *outer = outer_tasks(c);
+    if (shares_rows(l, c)) {
+        build_shared_rows(l, &p);
+        return;
+    }
     if (outer) {
         build_outer_tasks(l, &p, outer);
         return;
