@@ -105,11 +105,14 @@ static int64_t divided_up(int64_t n, int64_t by)
 }
 
 /* Over tokens no sum crosses a chunk: it is a matter of time only. A quarter of a map,
- * and not more than a few caches hold; where lanes lie along pixels, whole vectors. */
+ * and not more than a few caches hold (32 KB of all heads' scores); where lanes lie along
+ * pixels, whole vectors. */
 static void cut_mixing(Attention *a)
 {
-    enum { MOST = 64, CHUNK = 48, SHORT = 16, FEW = 64 };
-    a->chunk = divided_up(a->pixels, divided_up(a->pixels, 4 * MOST) * 4);
+    enum { MOST = 64, SCORES = 8192, CHUNK = 48, SHORT = 16, FEW = 64 };
+    int64_t fits = SCORES / (a->heads * a->tokens), most = fits < MOST ? fits : MOST;
+    most = most < SHORT ? SHORT : most;
+    a->chunk = divided_up(a->pixels, divided_up(a->pixels, 4 * most) * 4);
     if (!a->channels_last)
         a->chunk = a->pixels > FEW ? CHUNK : SHORT;
     a->chunks = a->tasks = divided_up(a->pixels, a->chunk);
@@ -218,7 +221,7 @@ int64_t attention_head_step(const Attention *a, const Value *operand)
  * each token's sums shrink and, while tasks are put together, their weights. */
 Temporary attention_temporary(const Attention *a)
 {
-    int64_t scores = temporary_align(a->chunk * a->tokens * 4);
+    int64_t scores = temporary_align(a->heads * a->chunk * a->tokens * 4);
     if (a->values)
         return (Temporary){.per_thread = scores};
     if (attention_scores_by_token(a))

@@ -1,11 +1,12 @@
 /* Lowering of scores, softmax and the product that reads it as one step (over tokens),
  * or two (over pixels); passes/attention.h.
  *
- *     over tokens: for each chunk of pixels (a task), for each head:
- *         S[pixel][token] = X M
+ *     over tokens: for each chunk of pixels (a task):
+ *         S[head][pixel][token] = X M of each head
  *         S = softmax of each row
- *         result[.. pixel] = chain(V S^T)
- *     (where the result's pixels are neighbours: S[token][pixel], lanes along pixels)
+ *         result[.. pixel] = chain(V S^T) of each head
+ *     (three loops over the heads, not one: compilers would keep the numbers that exp needs in
+ *     registers through all of it, and spill the products' sums; where the result's pixels are neighbours: S[token][pixel], lanes along pixels)
  *
  *     over pixels: for each task, for each of its chunks:
  *         S[pixel][token] = X M
@@ -82,13 +83,20 @@ static const int64_t *steps_of(const Fused *f, const Value *v)
     return &v->place.stride[f->a.rows];
 }
 
-/* Moves X and M to the head, and X to the chunk. */
+/* Where S of the head begins. */
+static Index head_scores(const Fused *f)
+{
+    return index_mul(f->head, f->a.chunk * f->a.tokens);
+}
+
+/* Moves X, M and S to the head, and X to the chunk. */
 static void move_to_scores(const Fused *f, At *at, Index chunk)
 {
     const Attention *a = &f->a;
     Index head = index_mul(f->head, attention_head_step(a, a->map));
     at->index[f->x] = index_add(head, index_mul(chunk, a->chunk * steps_of(f, a->map)[1]));
     at->index[f->m] = index_mul(f->head, attention_head_step(a, a->matrix));
+    at->index[f->s] = head_scores(f);
 }
 
 /* X M of the chunk into S; packed weights have panels. */
@@ -226,7 +234,8 @@ static void build_shares(Lower *l, const Fused *f)
     Piece vector[MOST_VECTORS];
     int n = token_vectors(l, f, vector);
     const IVar *pixel = build_for(&l->b, "pixel", f->pixels, false);
-    build_row(l, f, vector, n, index_mul(index_var(pixel), f->a.tokens));
+    Index row = index_mul(index_var(pixel), f->a.tokens);
+    build_row(l, f, vector, n, index_add(head_scores(f), row));
     build_end(&l->b);
 }
 
@@ -263,8 +272,8 @@ static void build_shares_by_token(Lower *l, const Fused *f)
     int n = pieces_cut(f->pixels, l->target->lanes, pieces);
     for (int i = 0; i < n; i++) {
         const IVar *var = build_for(&l->b, "pixels", pieces[i].count, false);
-        build_column(l, f, index_plus(index_mul(index_var(var), pieces[i].lanes), pieces[i].start),
-                     pieces[i].lanes);
+        Index at = index_plus(index_mul(index_var(var), pieces[i].lanes), pieces[i].start);
+        build_column(l, f, index_add(head_scores(f), at), pieces[i].lanes);
         build_end(&l->b);
     }
 }
@@ -281,6 +290,7 @@ static void build_mix(Lower *l, const Fused *f, Index chunk)
     if (a->rows > 1)
         at_move(&at, l->operands, &nest.axis[1], f->head);
     at.index[f->v] = index_mul(f->head, attention_head_step(a, a->values));
+    at.index[f->s] = head_scores(f);
     at_move(&at, l->operands, &pixels, index_mul(chunk, a->chunk));
     pixels.extent = f->pixels;
     Contraction c = {.bias = -1, .table = -1, .sink = -1, .sums = -1, .groups = 1,
@@ -305,20 +315,38 @@ static void build_mix(Lower *l, const Fused *f, Index chunk)
     contraction_rows(l, &c, at);
 }
 
-static void mix_chunk(Lower *l, const Fused *f, Index chunk)
+/* A part of a chunk's work for each head. */
+static void each_head(Lower *l, const Fused *f, Index chunk, ChunkBody *body)
 {
     Fused here = *f;
     here.head = index_var(build_for(&l->b, "head", f->a.heads, false));
-    ask_for_map(l, &here, chunk);
-    if (f->a.channels_last) {
-        build_scores(l, &here, chunk);
-        build_shares(l, &here);
-    } else {
-        build_scores_by_token(l, &here, chunk, f->s);
-        build_shares_by_token(l, &here);
-    }
-    build_mix(l, &here, chunk);
+    body(l, &here, chunk);
     build_end(&l->b);
+}
+
+static void score_head(Lower *l, const Fused *f, Index chunk)
+{
+    ask_for_map(l, f, chunk);
+    if (f->a.channels_last)
+        build_scores(l, f, chunk);
+    else
+        build_scores_by_token(l, f, chunk, f->s);
+}
+
+static void share_head(Lower *l, const Fused *f, Index chunk)
+{
+    (void)chunk;
+    if (f->a.channels_last)
+        build_shares(l, f);
+    else
+        build_shares_by_token(l, f);
+}
+
+static void mix_chunk(Lower *l, const Fused *f, Index chunk)
+{
+    each_head(l, f, chunk, score_head);
+    each_head(l, f, chunk, share_head);
+    each_head(l, f, chunk, build_mix);
 }
 
 static void lower_over_tokens(Lower *l, Fused *f)
@@ -327,7 +355,7 @@ static void lower_over_tokens(Lower *l, Fused *f)
     lower_open(l, "attention");
     open_map(l, f);
     f->v = lower_operand(l, a->values, true);
-    f->s = lower_scratch(l, "s", 0, a->chunk * a->tokens);
+    f->s = lower_scratch(l, "s", 0, a->heads * a->chunk * a->tokens);
     store_pad_pixel(l);
     each_chunk(l, f, lower_tasks(l, a->chunks), mix_chunk);
     lower_close(l);
