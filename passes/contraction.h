@@ -48,7 +48,8 @@ typedef struct Contraction {
     int lanes;
     /* Note [Maps ahead]: operands that a tile asks for; the next one's inputs are. */
     int map[MAX_MAPS], maps;
-    bool inputs_follow, rows_follow; /* as lines behind its own; as rows of several groups */
+    bool inputs_follow; /* right behind its own */
+    bool rows_follow;   /* as rows, which other groups' inputs lie between */
     int64_t inputs_ahead; /* elements of a from inputs to those read after all; 0: unknown */
     const Partial *partial; /* NULL: a product alone */
 } Contraction;

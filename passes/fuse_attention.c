@@ -9,7 +9,7 @@
  *   %s = matmul %x, %m transpose_a              [1,HW,L]
  *   %a = softmax of %s over L
  *   %y = matmul %v, %a transpose_b              [1,D,HW]     and its chain
- *   -> one group: for a chunk of pixels at a time
+ *   -> one group: for a chunk of pixels at a time; of [1,heads,HW,L] each head by itself
  *
  * The first is a visual transformer's tokenizer, the second its projector (Wu et al.
  * 2020). X is read once, and the HW x L scores are never whole in memory. Chunks depend

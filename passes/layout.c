@@ -447,7 +447,7 @@ static void prepare_chain_argument(Layouter *l, Value *v, int i)
 
 /* ---- scores, softmax and what reads it --------------------------------- */
 
-/* Rows of a matrix as its neighbours; of several heads' matrices, all heads' at a column. */
+/* A column's elements are neighbours; those of all heads, head by head. */
 static Wish columns_first(int rank)
 {
     return rank == 3 ? channels_last(3) : (Wish){true, {0, 3, 1, 2}};

@@ -141,7 +141,7 @@ void lower_begin(Lower *l, const char *what)
 {
     l->result = l->group->members.at[l->group->members.n - 1];
     l->kernel = kernel_new(l->arena, what, 1);
-    l->kernel->task->max = INT32_MAX; /* of one task the index would be 0 before it is known */
+    l->kernel->task->max = INT32_MAX; /* until lower_tasks: else its index were known, as 0 */
     l->b = build_begin(l->arena, l->kernel);
     l->operands = 0;
 }

@@ -97,8 +97,8 @@ void lower_pad(Lower *l);
 /* Within lower_pad: planes into channels last with a border, where it can be. */
 bool pad_interleaves(const Lower *l, const Value *pad);
 void lower_interleave(Lower *l);
-/* Within lower_map: a copy that has neighbours of the source far apart, in tiles; `nest` sorted
- * and merged, `at` its first element. */
+/* Within lower_map: a copy that has neighbours of the source far apart, in tiles; `nest` is
+ * settled, `at` its first element. */
 bool nest_transposes(const Lower *l, const Nest *nest, int source);
 void lower_transpose(Lower *l, const Nest *nest, At at, int source);
 void lower_resize(Lower *l);

@@ -4,7 +4,8 @@
  * writes have come from the last-level cache or memory, and all of them are wanted at
  * once. So a tile asks for its own lines as it begins to multiply, a row with each
  * unrolled step, and for the rows that the next tile reads, a line or two with each. Only
- * maps that the second-level cache does not keep are asked for. It costs two or three
+ * maps that the second-level cache does not keep are asked for. Where a task has rows of all
+ * groups a tile asks for its group's piece of each of the next rows. It costs two or three
  * requests in a hundred products, and no bit changes.
  *
  * Winograd's products by panels ask for the inputs of the next point: half of them, with two

@@ -5,8 +5,9 @@
  *         S[head][pixel][token] = X M of each head
  *         S = softmax of each row
  *         result[.. pixel] = chain(V S^T) of each head
- *     (three loops over the heads, not one: compilers would keep the numbers that exp needs in
- *     registers through all of it, and spill the products' sums; where the result's pixels are neighbours: S[token][pixel], lanes along pixels)
+ *     (where the result's pixels are neighbours: S[head][token][pixel], lanes along pixels.
+ *     Three loops over the heads, not one: compilers would keep the numbers that exp needs in
+ *     registers through all of it, and spill the products' sums.)
  *
  *     over pixels: for each task, for each of its chunks:
  *         S[pixel][token] = X M

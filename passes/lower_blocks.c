@@ -523,11 +523,11 @@ void contraction_build(Lower *l, Contraction *c)
 {
     Plan p = {.c = c};
     plan_tiles(l, &p);
-    Axis *outer = outer_tasks(c);
     if (shares_rows(l, c)) {
         build_shared_rows(l, &p);
         return;
     }
+    Axis *outer = outer_tasks(c);
     if (outer) {
         build_outer_tasks(l, &p, outer);
         return;

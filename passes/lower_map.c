@@ -64,12 +64,9 @@ static void map_tasks(Lower *l, Nest *nest)
     nest->n++;
 }
 
+/* A settled nest, its outermost axis shared out. */
 static void map_nest(Lower *l, Nest *nest, At at, MapBody *body, void *context)
 {
-    nest_sort(nest);
-    nest_coalesce(nest, 0);
-    if (nest->n == 0)
-        nest->axis[nest->n++] = (Axis){.extent = 1};
     map_tasks(l, nest);
     at_move(&at, l->operands, &nest->axis[0], lower_tasks(l, nest->axis[0].extent));
     map_axes(l, at, nest, 1, body, context);
@@ -205,8 +202,7 @@ static void lower_copy(Lower *l)
             nest.axis[d].step[source] = from[d];
         }
     }
-    nest_sort(&nest);
-    nest_coalesce(&nest, 0);
+    nest_settle(&nest);
     if (nest_transposes(l, &nest, source))
         lower_transpose(l, &nest, at, source);
     else
@@ -222,6 +218,7 @@ void lower_map(Lower *l)
         lower_copy(l);
     } else {
         Nest nest = nest_of_result(l);
+        nest_settle(&nest);
         map_nest(l, &nest, at_origin(l, 1, NULL), body_chain, NULL);
     }
     lower_close(l);
@@ -238,10 +235,7 @@ static void copy_part(Lower *l, int source, const Value *part, int64_t base)
         nest.axis[d].step[0] = v->place.stride[d];
         nest.axis[d].step[source] = part->place.stride[d];
     }
-    nest_sort(&nest);
-    nest_coalesce(&nest, 0);
-    if (nest.n == 0)
-        nest.axis[nest.n++] = (Axis){.extent = 1};
+    nest_settle(&nest);
     At at = at_origin(l, 1, NULL);
     at.index[0] = index_const(base);
     map_axes(l, at, &nest, 0, body_copy, &source);
@@ -362,12 +356,8 @@ static void pad_constant(Lower *l, int source)
     }
     lower_tasks(l, 1);
     Nest *both[2] = {&nest, &inside};
-    for (int i = 0; i < 2; i++) {
-        nest_sort(both[i]);
-        nest_coalesce(both[i], 0);
-        if (both[i]->n == 0)
-            both[i]->axis[both[i]->n++] = (Axis){.extent = 1};
-    }
+    for (int i = 0; i < 2; i++)
+        nest_settle(both[i]);
     Fill fill = {v->attr.value};
     At at = at_origin(l, 1, NULL);
     map_axes(l, at, &nest, 0, body_fill, &fill);

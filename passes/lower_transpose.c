@@ -142,14 +142,16 @@ static void transpose_tile(Lower *l, const Transpose *t, const At *at)
 
 /* ---- loops -------------------------------------------------------------- */
 
-/* Tiles of a task, so many that a vector of each row stays in the first-level cache; two
- * at least in a last task whose last tile overlaps, for no two tasks write one element. */
+/* Tiles of a task, so many that a vector of each row stays in the first-level cache. A last
+ * tile that overlaps the one before is never its task's only one: no two tasks write one
+ * element. */
 static int64_t tiles_of_task(const Transpose *t, int axis, int64_t elements)
 {
     enum { ELEMENTS = 4096, MOST = 128 };
     int64_t tiles = tiles_of(t, axis), least = ELEMENTS * tiles / elements;
     int64_t most = MOST / t->lanes, each = least < 1 ? 1 : least > most ? most : least;
-    while (t->axis[axis].extent % t->lanes != 0 && tiles > 1 && tiles % each == 1 % each)
+    bool overlaps = t->axis[axis].extent % t->lanes != 0 && tiles > 1;
+    while (overlaps && (each == 1 || tiles % each == 1))
         each++;
     return each < tiles ? each : tiles;
 }

@@ -44,6 +44,14 @@ void nest_coalesce(Nest *nest, int from)
     nest->n = kept;
 }
 
+void nest_settle(Nest *nest)
+{
+    nest_sort(nest);
+    nest_coalesce(nest, 0);
+    if (nest->n == 0)
+        nest->axis[nest->n++] = (Axis){.extent = 1};
+}
+
 bool axis_is_vector(const Axis *axis, int operands)
 {
     for (int i = 0; i < operands; i++)

@@ -33,6 +33,8 @@ void nest_sort(Nest *nest);
 /* Drops axes of extent 1 and merges neighbours that lie end to end in all
  * operands, from axis `from` on. */
 void nest_coalesce(Nest *nest, int from);
+/* Sorted, merged, and of one axis at least. */
+void nest_settle(Nest *nest);
 /* Every operand steps by 0 or 1 along the axis, and operand 0 by 1. */
 bool axis_is_vector(const Axis *axis, int operands);
 void at_move(At *at, int operands, const Axis *axis, Index by);

@@ -44,18 +44,24 @@ static void check_cases(const Case *cases, size_t n, void (*one)(const Case *, b
     }
 }
 
+/* %map, of so many channels, made channels last by a convolution of %x. */
+enum { CONV = 256 };
+static void write_conv(char conv[CONV], int channels, const Case *c)
+{
+    snprintf(conv, CONV,
+             "  %%u = weight name=\"u\" : f32[%d,%d,1,1]\n"
+             "  %%conv = conv2d %%x, %%u : f32[1,%d,%d,%d]\n"
+             "  %%map = tanh %%conv : f32[1,%d,%d,%d]\n",
+             channels, channels, channels, c->height, c->width, channels, c->height, c->width);
+}
+
 /* Tokens of a map as it comes in, or made channels last by a convolution before. */
 static void check_tokenizer(const Case *c, bool channels_last)
 {
     int hw = c->height * c->width;
-    char conv[256] = "", text[2048];
+    char conv[CONV] = "", text[2048];
     if (channels_last)
-        snprintf(conv, sizeof conv,
-                 "  %%u = weight name=\"u\" : f32[%d,%d,1,1]\n"
-                 "  %%conv = conv2d %%x, %%u : f32[1,%d,%d,%d]\n"
-                 "  %%map = tanh %%conv : f32[1,%d,%d,%d]\n",
-                 c->channels, c->channels, c->channels, c->height, c->width, c->channels,
-                 c->height, c->width);
+        write_conv(conv, c->channels, c);
     const char *map = channels_last ? "map" : "x";
     snprintf(text, sizeof text,
              "graph \"g\" {\n"
@@ -131,13 +137,9 @@ static void check_heads(const Case *c, bool channels_last)
 {
     enum { HEADS = 3 };
     int hw = c->height * c->width, all = HEADS * c->channels;
-    char conv[256] = "", text[2560];
+    char conv[CONV] = "", text[2560];
     if (channels_last)
-        snprintf(conv, sizeof conv,
-                 "  %%u = weight name=\"u\" : f32[%d,%d,1,1]\n"
-                 "  %%conv = conv2d %%x, %%u : f32[1,%d,%d,%d]\n"
-                 "  %%map = tanh %%conv : f32[1,%d,%d,%d]\n",
-                 all, all, all, c->height, c->width, all, c->height, c->width);
+        write_conv(conv, all, c);
     snprintf(text, sizeof text,
              "graph \"g\" {\n"
              "  %%x = input name=\"x\" : f32[1,%d,%d,%d]\n%s"

@@ -4,15 +4,11 @@
 
 static bool in_tiles; /* does a copy of the last run shuffle? */
 
-static bool shuffles(const Expr *e)
-{
-    return e && e->op == EX_shuffle;
-}
-
 static bool any_shuffle(const Block *block)
 {
     for (const Stmt *s = block->first; s; s = s->next)
-        if (shuffles(s->expr) || any_shuffle(&s->body) || any_shuffle(&s->other))
+        if ((s->expr && s->expr->op == EX_shuffle) || any_shuffle(&s->body) ||
+            any_shuffle(&s->other))
             return true;
     return false;
 }
@@ -64,10 +60,10 @@ static void test_sizes(void)
     static const struct {
         const char *target;
         int lanes;
-    } targets_[] = {{"x86-64-v4", 16}, {"x86-64-v3", 8}, {"x86-64-v2", 4}, {"c11", 1}};
+    } levels[] = {{"x86-64-v4", 16}, {"x86-64-v3", 8}, {"x86-64-v2", 4}, {"c11", 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (size_t k = 0; k < sizeof targets_ / sizeof *targets_; k++)
-            check_case(&cases[i], targets_[k].target, targets_[k].lanes);
+        for (size_t k = 0; k < sizeof levels / sizeof *levels; k++)
+            check_case(&cases[i], levels[k].target, levels[k].lanes);
 }
 
 int main(void)
